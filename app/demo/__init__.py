@@ -1,0 +1,1 @@
+"""What does the service do, shown from outside through its public API alone?"""

@@ -1,0 +1,100 @@
+"""What are values divided by before a network sees them? invert(apply(x)) = x, and NaN stays NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+
+SMALLEST_SCALE = 1e-12
+"""Below this a scale is taken for zero, and 1 is used: the values are constant and stay finite."""
+
+
+@dataclass(frozen=True)
+class CovariateScaling:
+    """Mean and standard deviation of each covariate over the training part.
+
+    Attributes:
+        mean: by column.
+        deviation: by column; never zero.
+    """
+
+    mean: Mapping[str, float]
+    deviation: Mapping[str, float]
+
+    @classmethod
+    def fit(cls, columns: Mapping[str, Values]) -> CovariateScaling:
+        """Measures columns that hold the training part alone; missing values do not count."""
+        measured = {name: _moments(values[np.isfinite(values)]) for name, values in columns.items()}
+        return cls({name: mean for name, (mean, _) in measured.items()}, {name: deviation for name, (_, deviation) in measured.items()})
+
+    def apply(self, columns: Mapping[str, Values]) -> dict[str, Values]:
+        """Columns in deviations from their mean; a column that was not measured is handed through."""
+        return {
+            name: (values - self.mean[name]) / self.deviation[name] if name in self.mean else values for name, values in columns.items()
+        }
+
+    def invert(self, columns: Mapping[str, Values]) -> dict[str, Values]:
+        """The columns that `apply` was given."""
+        return {name: values * self.deviation[name] + self.mean[name] if name in self.mean else values for name, values in columns.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class WindowScaling:
+    """Shift and scale of each window, measured on the observed values of its context.
+
+    Attributes:
+        shift: float64 [batch].
+        scale: float64 [batch], never zero.
+    """
+
+    shift: Values
+    scale: Values
+
+    @classmethod
+    def fit(cls, context: Values, kind: Literal["mean_abs", "standard", "none"]) -> WindowScaling:
+        """Measures windows [batch, context]; one with nothing observed gets shift 0 and scale 1."""
+        zeros, ones = np.zeros(len(context)), np.ones(len(context))
+        match kind:
+            case "none":
+                return cls(zeros, ones)
+            case "mean_abs":
+                return cls(zeros, _scale(_row_mean(np.abs(context))))
+            case "standard":
+                shift = _row_mean(context)
+                return cls(shift, _scale(np.sqrt(_row_mean((context - shift[:, None]) ** 2))))
+            case _:
+                assert_never(kind)
+
+    def apply(self, values: Values) -> Values:
+        """Values [batch, steps] in the windows' own units."""
+        return (values - self.shift[:, None]) / self.scale[:, None]
+
+    def invert(self, values: Values) -> Values:
+        """What `apply` was given; [batch, steps] or [batch, steps, outputs]."""
+        extra = (slice(None), *(None,) * (values.ndim - 1))
+        return values * self.scale[extra] + self.shift[extra]
+
+
+def _moments(values: Values) -> tuple[float, float]:
+    if len(values) == 0:
+        return 0.0, 1.0
+    deviation = float(values.std())
+    return float(values.mean()), deviation if deviation > SMALLEST_SCALE * max(1.0, float(np.abs(values).max())) else 1.0
+
+
+def _row_mean(values: Values) -> Values:
+    """Mean of each row's observed values, 0 where there are none."""
+    seen = np.isfinite(values)
+    counts = seen.sum(axis=1)
+    mean: Values = np.where(seen, values, 0.0).sum(axis=1) / np.maximum(counts, 1)
+    return mean
+
+
+def _scale(measured: Values) -> Values:
+    return np.where(measured > SMALLEST_SCALE, measured, 1.0)

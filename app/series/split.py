@@ -1,0 +1,67 @@
+"""What is learnt from, what decides when to stop, and what is the proof?
+
+    one series   |----------- train ------------|--- validation ---|--- test ---|
+                                                 rolling cutoffs     last horizon
+
+The targets of the three parts never overlap; the contexts of later parts reach back into earlier ones, as they will in use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.series.panel import Panel
+from app.series.windows import Cutoffs, Positions, cutoffs_between, observed, train_cutoffs
+
+VALIDATION_WINDOWS = 64
+"""Windows the validation wants over the whole panel: residual quantiles of a point head need about so many."""
+
+VALIDATION_SHARE = 5
+"""At most one in so many of the steps that a series has to spare moves its validation further back."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """The windows of each part.
+
+    Attributes:
+        train: all windows before the validation's targets.
+        validation: rolling cutoffs whose targets end where the test begins.
+        test: the last `horizon` steps of each series.
+        holdout: int64 [series], steps at the end of each series that training never sees as targets.
+    """
+
+    train: Cutoffs
+    validation: Cutoffs
+    test: Cutoffs
+    holdout: Positions
+
+
+def split_panel(panel: Panel, context: int, horizon: int) -> Split:
+    """The three parts of every series.
+
+    One shorter than context + 3 horizons has no training window, one shorter than context + horizon no window at all.
+    """
+    ends = panel.offsets[1:]
+    firsts = panel.offsets[:-1] + context
+    test = ends - horizon
+    spare = np.maximum(panel.lengths - context - 3 * horizon, 0)
+    wanted = max(horizon, -(-VALIDATION_WINDOWS // max(len(panel.ids), 1)))
+    rolling = np.minimum(wanted, 1 + spare // VALIDATION_SHARE)
+    last = test - horizon
+    return Split(
+        train=train_cutoffs(panel, context, horizon, 2 * horizon + rolling - 1),
+        validation=observed(panel, cutoffs_between(np.maximum(last - rolling + 1, firsts), last + 1), context, horizon),
+        test=observed(panel, cutoffs_between(np.maximum(test, firsts), test + 1), context, horizon),
+        holdout=2 * horizon + rolling - 1,
+    )
+
+
+def training_part(panel: Panel, holdout: int | Positions) -> npt.NDArray[np.bool_]:
+    """Which flat positions lie before the last `holdout` steps of their series; bool [total]."""
+    inside = np.arange(int(panel.offsets[-1]), dtype=np.int64)
+    ends = panel.offsets[1:] - np.asarray(holdout, dtype=np.int64)
+    return inside < np.repeat(ends, panel.lengths)

@@ -1,0 +1,1 @@
+"""What the user writes: frozen data, read, counted and proven without torch."""

@@ -1,0 +1,101 @@
+"""What is a whole forecaster, as its user writes it?
+
+One document: what it reads (`inputs`), how far it looks back and ahead (`context`, `horizon`), the `network` of blocks, how states become
+horizon steps (`decoder`), what is predicted of each step (`head`) and how it learns (`training`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.spec.blocks import Block, Description, Name
+from app.spec.training import Training
+
+CalendarFeature = Literal[
+    "minute_of_hour", "hour_of_day", "day_of_week", "day_of_month", "day_of_year", "week_of_year", "month_of_year", "quarter_of_year"
+]
+
+ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
+Steps = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class Input(Description):
+    """A group of columns that blocks read by name.
+
+    Attributes:
+        columns: columns of the dataset; `y` is the target.
+        features: calendar features, each a sine and a cosine of its period: two columns wide.
+        known: `past` up to the cutoff, or `future` over the horizon too. The target is always past; calendar features are always known.
+    """
+
+    columns: Annotated[tuple[ColumnName, ...], Field(strict=False)] = ()
+    features: Annotated[tuple[CalendarFeature, ...], Field(strict=False)] = ()
+    known: Literal["past", "future"] = "past"
+
+
+class Scaling(Description):
+    """What values are divided by before the network sees them.
+
+    Attributes:
+        target: per window, from the observed values of its context: `mean_abs` divides by the mean of |y|, `standard` subtracts the mean
+            and divides by the standard deviation, `none` leaves them.
+        covariates: `standard` with the mean and deviation of the training part, `none` leaves them.
+    """
+
+    target: Literal["mean_abs", "standard", "none"] = "mean_abs"
+    covariates: Literal["standard", "none"] = "standard"
+
+
+class DirectDecoder(Description):
+    """All horizon steps at once from the newest state, and from the columns known over the horizon."""
+
+    kind: Literal["direct"] = "direct"
+
+
+class PointHead(Description):
+    """One number a step. Its intervals come from the validation residuals of each step.
+
+    Attributes:
+        loss: `mse`, `mae` or `huber`.
+        delta: where `huber` turns from square to straight; only with it.
+    """
+
+    kind: Literal["point"]
+    loss: Literal["mse", "mae", "huber"] = "mse"
+    delta: Annotated[float, Field(gt=0.0)] | None = None
+
+
+class QuantilesHead(Description):
+    """Quantiles a step, trained with the pinball loss; they never cross.
+
+    Attributes:
+        levels: rising, each between 0 and 1.
+    """
+
+    kind: Literal["quantiles"]
+    levels: Annotated[tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...], Field(min_length=1, max_length=99, strict=False)] = (
+        0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975,
+    )  # fmt: skip
+
+
+Head = Annotated[PointHead | QuantilesHead, Field(discriminator="kind")]
+
+
+def _the_target() -> dict[str, Input]:
+    return {"target": Input(columns=("y",))}
+
+
+class ForecasterSpec(Description):
+    """The whole description, versioned. `context` and `horizon` may be left to the job."""
+
+    version: Literal[1] = 1
+    context: Steps | None = None
+    horizon: Steps | None = None
+    inputs: dict[Name, Input] = Field(default_factory=_the_target, min_length=1, max_length=64)
+    scaling: Scaling = Scaling()
+    network: Block
+    decoder: DirectDecoder = DirectDecoder()
+    head: Head = QuantilesHead(kind="quantiles")
+    training: Training = Training()

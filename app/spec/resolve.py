@@ -1,0 +1,139 @@
+"""What does a job train? The document, with what the job and the data decide filled in: complete, so that a worker guesses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import Fault, SpecError
+from app.spec.blocks import Lstm, Stack
+from app.spec.forecaster import CalendarFeature, ForecasterSpec, Input
+from app.spec.parse import parse_spec
+
+HELD_OUT_HORIZONS = 3
+"""A series gives at least one window to train on, one to stop by and one to be scored on."""
+
+PANEL_FOR_TWO_LAYERS = 100
+"""Series from which on a second layer pays (learnt from published comparisons of recurrent forecasters)."""
+
+_CALENDAR: Mapping[str, tuple[CalendarFeature, ...]] = {
+    "min": ("hour_of_day", "day_of_week"),
+    "h": ("hour_of_day", "day_of_week"),
+    "D": ("day_of_week", "day_of_year"),
+    "W": ("week_of_year",),
+    "M": ("month_of_year",),
+    "Q": ("quarter_of_year",),
+}
+
+
+@dataclass(frozen=True)
+class PanelFacts:
+    """What a job has to know of its data.
+
+    Attributes:
+        freq: frequency, such as `h`, `MS` or `1` for integer steps.
+        season: steps of one season.
+        columns: names of the numeric covariates.
+        target: what the target was called in the upload.
+        series: how many there are.
+        shortest: steps of the shortest series.
+        longest: steps of the longest.
+    """
+
+    freq: str
+    season: int
+    columns: tuple[str, ...]
+    target: str
+    series: int
+    shortest: int
+    longest: int
+
+
+def default_spec(facts: PanelFacts) -> ForecasterSpec:
+    """The document of a job that brings none: one LSTM layer, two for a large panel, and the calendar that suits the frequency."""
+    features = next((found for unit, found in _CALENDAR.items() if facts.freq.lstrip("0123456789").startswith(unit)), ())
+    inputs = {"target": Input(columns=("y",)), **({"calendar": Input(features=features)} if features else {})}
+    layer = Lstm(kind="lstm", units=64)
+    network = layer if facts.series < PANEL_FOR_TWO_LAYERS else Stack(kind="stack", blocks=(layer, layer))
+    return ForecasterSpec(inputs=inputs, network=network)
+
+
+def resolve_spec(
+    spec: ForecasterSpec,
+    facts: PanelFacts,
+    *,
+    horizon: int | None = None,
+    context: int | None = None,
+    columns: Mapping[str, Sequence[str]] | None = None,
+    training: Mapping[str, Any] | None = None,
+    base: str = "#",
+) -> ForecasterSpec:
+    """The complete description of a job; what the job says wins over the document.
+
+    Args:
+        spec: the document.
+        facts: of the job's dataset.
+        horizon: steps to forecast.
+        context: steps to look back.
+        columns: columns by the name of an input, in place of the document's.
+        training: fields of the document's `training` to replace.
+        base: JSON pointer of the job's request.
+
+    Raises:
+        SpecError: the data has no such columns, or is too short, or an override fits nothing.
+    """
+    document = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    document["training"] = {**document.get("training", {}), **(training or {})}
+    document["inputs"] = _inputs(spec, facts, columns or {}, base)
+    steps = horizon or spec.horizon
+    if steps is None:
+        raise SpecError("horizon is missing; say how many steps to forecast", code="missing", pointer=f"{base}/horizon")
+    document["horizon"] = steps
+    document["context"] = context or spec.context or _default_context(facts, steps)
+    resolved = parse_spec(document, base=base)
+    _check_length(resolved, facts, base)
+    return resolved
+
+
+def _inputs(spec: ForecasterSpec, facts: PanelFacts, columns: Mapping[str, Sequence[str]], base: str) -> dict[str, Any]:
+    faults = [
+        Fault(f"{base}/columns/{name}", "unknown_input", f"{name!r} is not an input of the document; inputs are: {', '.join(spec.inputs)}")
+        for name in columns
+        if name not in spec.inputs
+    ]
+    resolved: dict[str, Any] = {}
+    for name, group in spec.inputs.items():
+        wanted = ["y" if column == facts.target else column for column in columns.get(name, group.columns)]
+        for column in wanted:
+            if column != "y" and column not in facts.columns:
+                known = ", ".join(("y", *facts.columns))
+                place = f"{base}/columns/{name}" if name in columns else f"{base}/inputs/{name}/columns"
+                faults.append(Fault(place, "unknown_column", f"{column!r} is not a numeric column of the dataset; columns are: {known}"))
+        resolved[name] = {**group.model_dump(mode="json", exclude_unset=True), "columns": wanted}
+    if faults:
+        raise SpecError("; ".join(fault.detail for fault in faults[:3]), faults=tuple(faults))
+    return resolved
+
+
+def _default_context(facts: PanelFacts, horizon: int) -> int:
+    room = facts.longest - HELD_OUT_HORIZONS * horizon
+    return max(1, min(max(2 * facts.season, 2 * horizon), room))
+
+
+def _check_length(spec: ForecasterSpec, facts: PanelFacts, base: str) -> None:
+    context, horizon = spec.context or 1, spec.horizon or 1
+    needed = context + HELD_OUT_HORIZONS * horizon
+    if facts.longest >= needed:
+        return
+    room = facts.longest - HELD_OUT_HORIZONS * horizon
+    way_out = (
+        f"a context of at most {room} would do"
+        if room >= 1
+        else f"a horizon of at most {(facts.longest - 1) // HELD_OUT_HORIZONS} would do"
+    )
+    sentence = (
+        f"the longest series has {facts.longest} steps; context {context} and {HELD_OUT_HORIZONS} horizons of {horizon} "
+        f"(to train, to stop and to score) need {needed}; {way_out}"
+    )
+    raise SpecError(sentence, code="series_too_short", pointer=f"{base}/{'context' if room >= 1 else 'horizon'}")

@@ -1,0 +1,128 @@
+"""Which jobs are there, and what may their owner do to them? What workers do is in `leases.py`, `progress.py` and `sweep.py`.
+
+queued -> running -> succeeded | failed        queued/running -> cancelling -> cancelled
+running -> queued (lease lost)                  failed/cancelled -> queued (retry)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from app.errors import ConflictError, NotFoundError
+from app.store.database import utc_now
+from app.store.ids import new_id
+from app.store.pages import Page, page_of
+from app.store.progress import append_event
+from app.store.tables import AttemptRow, JobRow
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """What a job is made of; `spec` is complete and proven, `request` is as it was sent."""
+
+    kind: str
+    name: str
+    request: dict[str, Any]
+    spec: dict[str, Any]
+    dataset_id: str
+    dataset_version: int
+    queue: str = "cpu"
+    priority: int = 3
+    max_attempts: int = 3
+    max_runtime_seconds: int | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+def insert_job(db: Session, owner: str, new: NewJob) -> JobRow:
+    """A queued job with its first event; the queue is told after the commit."""
+    row = JobRow(
+        id=new_id("job"), owner_id=owner, kind=new.kind, name=new.name, request=new.request, spec=new.spec, dataset_id=new.dataset_id,
+        dataset_version=new.dataset_version, queue=new.queue, priority=new.priority, max_attempts=new.max_attempts,
+        max_runtime_seconds=new.max_runtime_seconds, metadata_=new.metadata, progress={}, metrics={},
+    )  # fmt: skip
+    db.add(row)
+    db.flush()
+    append_event(db, row.id, "state", {"status": "queued"})
+    db.refresh(row)
+    return row
+
+
+def get_job(db: Session, owner: str, job_id: str) -> JobRow:
+    """The owner's job.
+
+    Raises:
+        NotFoundError: the owner has no such job.
+    """
+    row = db.scalar(sa.select(JobRow).where(JobRow.id == job_id, JobRow.owner_id == owner))
+    if row is None:
+        raise NotFoundError(f"{job_id} is not a job of yours; GET /v1/jobs lists them")
+    return row
+
+
+def list_jobs(
+    db: Session,
+    owner: str,
+    *,
+    status: str | None = None,
+    dataset: str | None = None,
+    kind: str | None = None,
+    limit: int = 50,
+    after: str | None = None,
+) -> Page[JobRow]:
+    """The owner's jobs, newest first."""
+    query = sa.select(JobRow).where(JobRow.owner_id == owner)
+    for column, value in ((JobRow.status, status), (JobRow.dataset_id, dataset), (JobRow.kind, kind)):
+        if value is not None:
+            query = query.where(column == value)
+    return page_of(db, query, JobRow.id, limit, after)
+
+
+def list_attempts(db: Session, owner: str, job_id: str) -> list[AttemptRow]:
+    """All claims of a job, oldest first."""
+    query = sa.select(AttemptRow).where(AttemptRow.job_id == job_id, AttemptRow.owner_id == owner)
+    return list(db.scalars(query.order_by(AttemptRow.attempt)))
+
+
+def mark_dispatched(db: Session, job_id: str) -> None:
+    """The queue was told of the job."""
+    db.execute(sa.update(JobRow).where(JobRow.id == job_id).values(dispatched_at=utc_now(), dispatches=JobRow.dispatches + 1))
+
+
+def cancel_job(db: Session, owner: str, job_id: str) -> JobRow:
+    """Ask for the end of a job: at once where nobody runs it, else the worker's heartbeat hears of it. A finished job stays as it is.
+
+    Raises:
+        NotFoundError: the owner has no such job.
+    """
+    mine = sa.and_(JobRow.id == job_id, JobRow.owner_id == owner)
+    for before, after in ((("queued", "paused"), "cancelled"), (("running", "pausing"), "cancelling")):
+        ends = {"finished_at": utc_now()} if after == "cancelled" else {}
+        query = sa.update(JobRow).where(mine, JobRow.status.in_(before)).values(status=after, **ends)
+        if db.execute(query.returning(JobRow.id)).one_or_none() is not None:
+            append_event(db, job_id, "state", {"status": after})
+    row = get_job(db, owner, job_id)
+    db.refresh(row)
+    return row
+
+
+def retry_job(db: Session, owner: str, job_id: str) -> JobRow:
+    """Queue a failed or cancelled job again; it goes on from its last checkpoint with fresh attempts.
+
+    Raises:
+        NotFoundError: the owner has no such job.
+        ConflictError: it has not ended, or it succeeded.
+    """
+    mine = sa.and_(JobRow.id == job_id, JobRow.owner_id == owner, JobRow.status.in_(("failed", "cancelled")))
+    fresh = {"status": "queued", "error": None, "finished_at": None, "dispatched_at": None, "dispatches": 0}
+    query = sa.update(JobRow).where(mine).values(max_attempts=JobRow.attempt + 3, **fresh)
+    if db.execute(query.returning(JobRow.id)).one_or_none() is None:
+        status = get_job(db, owner, job_id).status
+        raise ConflictError(f"{job_id} is {status}; only a failed or cancelled job can be retried")
+    append_event(db, job_id, "state", {"status": "queued"})
+    row = get_job(db, owner, job_id)
+    db.refresh(row)
+    return row

@@ -1,0 +1,72 @@
+"""What a job makes of a document and its data."""
+
+import pytest
+
+from app.errors import SpecError
+from app.spec.blocks import Lstm, Stack
+from app.spec.compile import compile_spec
+from app.spec.gallery import GALLERY
+from app.spec.limits import NetworkLimits
+from app.spec.resolve import PanelFacts, default_spec, resolve_spec
+
+FACTS = PanelFacts("MS", 12, ("rain",), "passengers", 1, 144, 144)
+
+
+def test_the_job_wins_over_the_document() -> None:
+    spec = resolve_spec(GALLERY["stacked"].spec, FACTS, horizon=6, context=24, training={"epochs": 3})
+    assert (spec.horizon, spec.context, spec.training.epochs, spec.training.batch_size) == (6, 24, 3, 32)
+
+
+def test_the_document_stands_where_the_job_says_nothing() -> None:
+    assert resolve_spec(GALLERY["stacked"].spec, FACTS, horizon=6).context == 10
+
+
+def test_context_follows_from_season_and_horizon_and_from_what_there_is() -> None:
+    assert resolve_spec(default_spec(FACTS), FACTS, horizon=6).context == 24
+    assert resolve_spec(default_spec(FACTS), FACTS, horizon=40).context == 24
+
+
+def test_a_job_names_the_columns_of_an_input() -> None:
+    spec = resolve_spec(GALLERY["connected"].spec, FACTS, horizon=6, columns={"left": ["passengers"], "right": ["rain"]})
+    assert (spec.inputs["left"].columns, spec.inputs["right"].columns) == (("y",), ("rain",))
+
+
+@pytest.mark.parametrize(
+    ("columns", "pointer", "sentence"),
+    [
+        ({"right": ["snow"]}, "#/columns/right", "'snow' is not a numeric column of the dataset; columns are: y, rain"),
+        ({"middle": ["rain"]}, "#/columns/middle", "'middle' is not an input of the document; inputs are: left, right"),
+    ],
+)
+def test_columns_that_fit_nothing_are_refused(columns: dict[str, list[str]], pointer: str, sentence: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        resolve_spec(GALLERY["connected"].spec, FACTS, horizon=6, columns=columns)
+    assert [(fault.pointer, fault.detail) for fault in caught.value.faults] == [(pointer, sentence)]
+
+
+@pytest.mark.parametrize(
+    ("context", "horizon", "pointer", "way_out"),
+    [(120, 12, "#/context", "a context of at most 108 would do"), (10, 60, "#/horizon", "a horizon of at most 47 would do")],
+)
+def test_series_that_are_too_short_are_refused_with_what_would_do(context: int, horizon: int, pointer: str, way_out: str) -> None:
+    with pytest.raises(SpecError, match="the longest series has 144 steps") as caught:
+        resolve_spec(GALLERY["stacked"].spec, FACTS, context=context, horizon=horizon)
+    assert caught.value.faults[0].pointer == pointer
+    assert way_out in caught.value.detail
+
+
+def test_a_job_without_a_horizon_is_asked_for_one() -> None:
+    with pytest.raises(SpecError, match="horizon is missing"):
+        resolve_spec(GALLERY["stacked"].spec, FACTS)
+
+
+@pytest.mark.parametrize(("freq", "inputs"), [("MS", ["target", "calendar"]), ("15min", ["target", "calendar"]), ("1", ["target"])])
+def test_the_default_reads_the_calendar_where_there_is_one(freq: str, inputs: list[str]) -> None:
+    spec = default_spec(PanelFacts(freq, 1, (), "y", 1, 99, 99))
+    assert list(spec.inputs) == inputs
+    compile_spec(spec, NetworkLimits())
+
+
+def test_the_default_is_deeper_for_a_large_panel() -> None:
+    assert isinstance(default_spec(FACTS).network, Lstm)
+    assert isinstance(default_spec(PanelFacts("MS", 12, (), "y", 100, 99, 99)).network, Stack)

@@ -1,0 +1,26 @@
+"""What every test stands on: one thread, checked tensor shapes, and the fixtures of the plugin modules named below."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; two busy threads on a shared core are many times slower than one
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+from jaxtyping import install_import_hook
+
+install_import_hook(["app.nets", "app.forecasting", "worker.training"], "beartype.beartype")
+
+torch.set_num_threads(1)
+
+pytest_plugins = ["tests.services"]
+
+settings.register_profile("repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test sees only the settings that it makes."""
+    for name in [name for name in os.environ if name.startswith("BRAIDCAST_")]:
+        monkeypatch.delenv(name)

@@ -1,0 +1,142 @@
+"""What does an attempt write about itself? Points, checkpoints and its end; every write is fenced by the lease.
+
+While the database is away points are kept and checkpoints are let go: training need not wait. A lost lease ends everything, at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from app.errors import LeaseLostError
+from app.store.artifacts import ArtifactStore
+from app.store.database import Database
+from app.store.leases import Lease
+from app.store.progress import Point, record_checkpoint, record_points
+from worker.heartbeat import DATABASE_AWAY, Heartbeat
+
+FLUSH_SECONDS = 1.0
+FLUSH_POINTS = 500
+
+CHECKPOINT_SECONDS = 2.0
+"""What a kill costs at most, where checkpoints are small."""
+
+CHECKPOINT_SHARE = 0.05
+"""Large checkpoints are written less often: they may take this share of the time."""
+
+RETRY_SECONDS = 0.5
+
+Written = TypeVar("Written")
+
+log = logging.getLogger(__name__)
+
+
+class Ledger:
+    """An attempt's writing.
+
+    Args:
+        database: where rows go.
+        artifacts: where checkpoints go.
+        lease: the attempt's.
+        heartbeat: knows whether the lease is still ours.
+    """
+
+    def __init__(self, database: Database, artifacts: ArtifactStore, lease: Lease, heartbeat: Heartbeat) -> None:
+        self._database = database
+        self._artifacts = artifacts
+        self._lease = lease
+        self._heartbeat = heartbeat
+        self._points: list[Point] = []
+        self._progress: dict[str, object] = {}
+        self._flushed_at = 0.0
+        self._checkpoint_due_at = time.monotonic() + CHECKPOINT_SECONDS
+
+    def note(self, progress: dict[str, object], *points: Point) -> None:
+        """Takes down how far the attempt is and what it measured; written once a second or every 500 points."""
+        self._progress = progress
+        self._points.extend(points)
+        if len(self._points) >= FLUSH_POINTS or time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> bool:
+        """Writes what was taken down.
+
+        Returns:
+            Whether it is written; not while the database is away.
+
+        Raises:
+            LeaseLostError: the job is another attempt's.
+        """
+        self._flushed_at = time.monotonic()
+        if not self._try(lambda db: record_points(db, self._lease, self._points, self._progress)):
+            return False
+        self._points = []
+        return True
+
+    @property
+    def is_checkpoint_due(self) -> bool:
+        """Whether enough time has passed since the last one."""
+        return time.monotonic() >= self._checkpoint_due_at
+
+    def checkpoint(self, state: Callable[[], bytes], step: int, *, is_best: bool) -> bool:
+        """Stores where the attempt can go on from. Points come first: a resumed attempt records only what lies after its checkpoint.
+
+        Args:
+            state: makes the checkpoint.
+            step: the last step in it.
+            is_best: whether it has the best weights so far as its newest.
+
+        Returns:
+            Whether it is stored; not while the database is away.
+
+        Raises:
+            LeaseLostError: the job is another attempt's.
+        """
+        began_at = time.monotonic()
+        is_written = self.flush() and self._store_checkpoint(state(), step, is_best)
+        took_seconds = time.monotonic() - began_at
+        self._checkpoint_due_at = time.monotonic() + max(CHECKPOINT_SECONDS, took_seconds / CHECKPOINT_SHARE)
+        return is_written
+
+    def _store_checkpoint(self, content: bytes, step: int, is_best: bool) -> bool:
+        digest = self._artifacts.put(content)
+        unneeded: list[str] = []
+
+        def record(db: Session) -> None:
+            unneeded.extend(record_checkpoint(db, self._lease, digest, len(content), step, is_best))
+
+        if not self._try(record):
+            return False
+        for old in unneeded:
+            self._artifacts.delete(old)
+        return True
+
+    def end(self, write: Callable[[Session], Written]) -> Written:
+        """Writes how the attempt ended, however long the database is away, as long as the lease may be ours.
+
+        Raises:
+            LeaseLostError: the job is another attempt's.
+        """
+        ended: list[Written] = []
+        while not self._try(lambda db: ended.append(write(db))):
+            time.sleep(RETRY_SECONDS)
+        return ended[-1]
+
+    def _try(self, write: Callable[[Session], object]) -> bool:
+        if not self._heartbeat.may_commit:
+            self._heartbeat.raise_if_lost()
+            return False
+        try:
+            with self._database.begin() as db:
+                write(db)
+        except LeaseLostError:
+            self._heartbeat.lose()
+            raise
+        except DATABASE_AWAY as error:
+            log.warning("Job %s: not written, the database does not answer: %s", self._lease.job_id, error)
+            return False
+        return True
