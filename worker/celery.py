@@ -1,0 +1,96 @@
+r"""What is a worker put together from? The one reader of settings here.
+
+Started as `braidcast worker` does, which is, but for the number of processes,
+
+    REMAP_SIGTERM=SIGQUIT OMP_NUM_THREADS=1 \
+        python -m celery -A worker.celery worker --without-gossip --without-mingle --queues cpu,gpu --concurrency 1
+
+Everything else is configuration: app/queue.py says what and why. REMAP_SIGTERM is read by Celery while it is imported, see
+worker/draining.py; --without-gossip and --without-mingle have no other form: workers need to know nothing of each other. OMP_NUM_THREADS
+must stand before torch is imported.
+
+The main process takes messages and holds the reconciler; each job trains in a child of the pool, which imports this module anew.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from celery import Celery, signals
+from celery.app.utils import Settings as CelerySettings
+from celery.concurrency.prefork import TaskPool
+from celery.platforms import EX_OK
+from celery.worker import state
+from celery.worker.consumer import Consumer
+
+from app.queue import QUEUES, Queue, make_celery
+from app.settings import Settings
+from app.store.artifacts import open_artifacts
+from app.store.database import Database
+from worker.draining import Drain
+from worker.memory import keep_freed_memory
+from worker.reconciler import Reconciler
+from worker.runner import Workplace
+from worker.tasks import register_tasks
+
+NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")
+
+
+def make_worker(settings: Settings) -> Celery:
+    """Celery with the task and the reconciler.
+
+    Args:
+        settings: the deployment's.
+    """
+    celery = make_celery(settings.resolved_broker_url, drain_seconds=settings.drain_seconds)
+    database = Database(settings.resolved_database_url)
+    threads = max(1, (os.cpu_count() or 1) // settings.workers)
+    register_tasks(celery, Workplace(database, open_artifacts(settings.resolved_artifacts_url), settings.lease_seconds, threads))
+    reconciler = Reconciler(
+        database,
+        Queue(settings.resolved_broker_url),
+        lease_seconds=settings.lease_seconds,
+        redispatch_seconds=settings.redispatch_seconds,
+    )
+    # Celery keeps weak references to receivers otherwise.
+    signals.celeryd_init.connect(_renew_gpu_processes, weak=False)
+    signals.worker_ready.connect(partial(_begin, reconciler), weak=False)
+    signals.worker_shutdown.connect(partial(_end, reconciler), weak=False)
+    signals.worker_process_init.connect(_prepare_child, weak=False)
+    return celery
+
+
+def _renew_gpu_processes(conf: CelerySettings, options: dict[str, Any], **_: object) -> None:
+    # CUDA gives its memory back only with the process.
+    if "gpu" in (options.get("queues") or QUEUES) and NVIDIA_DRIVER.exists():
+        conf.worker_max_tasks_per_child = 1
+
+
+def _begin(reconciler: Reconciler, sender: Consumer, **_: object) -> None:
+    # Comes again whenever the connection to Redis does.
+    reconciler.start()
+    Drain(_stop_taking, partial(_children, sender.pool), sender.app.conf.worker_soft_shutdown_timeout).install()
+
+
+def _stop_taking() -> None:
+    # What Celery's own handler for a warm shutdown does.
+    state.should_stop = EX_OK
+
+
+def _children(pool: TaskPool) -> list[int]:
+    # Celery's pool has no inner one once it has ended.
+    return [process.pid for process in pool._pool._pool] if pool._pool is not None else []
+
+
+def _end(reconciler: Reconciler, **_: object) -> None:
+    reconciler.stop()
+
+
+def _prepare_child(**_: object) -> None:
+    keep_freed_memory()
+
+
+celery = make_worker(Settings())
