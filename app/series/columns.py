@@ -67,7 +67,7 @@ def collect(source: Source, time: TimeColumn, names: Sequence[str], text: Collec
     return Columns(pl.DataFrame([*times, *kept]), rows, empty, empty_columns, words)
 
 
-def unnamed_ids(source: Source, columns: Columns, frame: pl.DataFrame, names: Sequence[str], limits: TableLimits) -> pl.DataFrame:
+def numbers_again(source: Source, columns: Columns, frame: pl.DataFrame, names: Sequence[str], limits: TableLimits) -> pl.DataFrame:
     """The frame with some columns of text as numbers, where they are: they might have named the series, and do not."""
     return frame.with_columns(_column(source, frame, name, columns.rows, columns.words, limits) for name in names)
 

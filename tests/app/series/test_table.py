@@ -68,6 +68,7 @@ def test_what_is_stored_is_what_was_read(tmp_path: Path, table: RegularTable) ->
     write_arrow(result, tmp_path / "stored.arrow")
     stored = open_arrow(tmp_path / "stored.arrow")
     assert stored.equals(result.frame)
+    assert open_arrow(tmp_path / "stored.arrow", ["ds", "y"]).equals(result.frame.select("ds", "y"))
     panel = panel_of(stored, result.freq, [])
     assert list(panel.ids) == table.frame["unique_id"].unique().sort().to_list()
     assert panel.lengths.sum() == stored.height
