@@ -9,7 +9,9 @@ import torch
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
-install_import_hook(["app.nets", "app.forecasting", "worker.training"], "beartype.beartype")
+from tests import checking  # the hook below finds it by its name
+
+install_import_hook(["app.nets", "app.forecasting", "worker.training"], f"{checking.__name__}.check")
 
 torch.set_num_threads(1)
 

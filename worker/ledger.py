@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -16,7 +16,7 @@ from app.errors import LeaseLostError
 from app.store.artifacts import ArtifactStore
 from app.store.database import Database
 from app.store.leases import Lease
-from app.store.progress import Point, record_checkpoint, record_points
+from app.store.progress import Point, record_checkpoint, record_event, record_points
 from worker.heartbeat import DATABASE_AWAY, Heartbeat
 
 FLUSH_SECONDS = 1.0
@@ -76,6 +76,17 @@ class Ledger:
             return False
         self._points = []
         return True
+
+    def tell(self, kind: str, data: Mapping[str, object]) -> bool:
+        """Writes an event of the attempt.
+
+        Returns:
+            Whether it is written; not while the database is away.
+
+        Raises:
+            LeaseLostError: the job is another attempt's.
+        """
+        return self._try(lambda db: record_event(db, self._lease, kind, data))
 
     @property
     def is_checkpoint_due(self) -> bool:

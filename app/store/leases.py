@@ -47,8 +47,13 @@ class Claim:
     freq: str
     season: int
     target: str
-    checkpoint: CheckpointRef | None
+    checkpoints: tuple[CheckpointRef, ...]
     max_runtime_seconds: int | None
+
+    @property
+    def checkpoint(self) -> CheckpointRef | None:
+        """The newest, where there is one; the others are there should it not be readable."""
+        return self.checkpoints[0] if self.checkpoints else None
 
 
 @dataclass(frozen=True)
@@ -84,16 +89,16 @@ def claim(db: Session, job_id: str, *, worker: str, lease_seconds: float) -> Cla
         return None
     row = db.scalars(sa.select(JobRow).where(JobRow.id == job_id).execution_options(populate_existing=True)).one()
     newest = sa.select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(CheckpointRow.step.desc(), CheckpointRow.id.desc())
-    last = db.scalar(newest.limit(1))
+    checkpoints = tuple(CheckpointRef(found.digest, found.step) for found in db.scalars(newest))
     _close_attempts(db, job_id, "lost")
-    resumed = last.step if last else None
+    resumed = checkpoints[0].step if checkpoints else None
     db.add(AttemptRow(job_id=job_id, attempt=row.attempt, owner_id=row.owner_id, worker=worker, resumed_from_step=resumed))
     append_event(db, job_id, "state", {"status": "running", "attempt": row.attempt, "worker": worker, "resumed_from_step": resumed})
     data = db.get_one(DatasetVersionRow, (row.dataset_id, row.dataset_version))
     return Claim(
         lease=Lease(row.id, row.owner_id, row.attempt), kind=row.kind, name=row.name, spec=row.spec, request=row.request,
         dataset_id=row.dataset_id, dataset_version=row.dataset_version, dataset_digest=data.digest, freq=data.freq, season=data.season,
-        target=data.target, checkpoint=CheckpointRef(last.digest, last.step) if last else None, max_runtime_seconds=row.max_runtime_seconds,
+        target=data.target, checkpoints=checkpoints, max_runtime_seconds=row.max_runtime_seconds,
     )  # fmt: skip
 
 

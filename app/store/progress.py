@@ -116,6 +116,21 @@ def record_checkpoint(db: Session, lease: Fence, digest: str, size_bytes: int, s
     return sorted({other.digest for other in dropped} - wanted - {digest})
 
 
+def forget_checkpoints(db: Session, lease: Fence) -> list[str]:
+    """Drop all checkpoints of a job that needs them no more; the digests that no checkpoint points at any more.
+
+    Raises:
+        LeaseLostError: the attempt is not the job's any more.
+    """
+    hold(db, lease)
+    rows = db.scalars(sa.select(CheckpointRow).where(CheckpointRow.job_id == lease.job_id)).all()
+    for row in rows:
+        db.delete(row)
+    db.flush()
+    digests = {row.digest for row in rows}
+    return sorted(digests - set(db.scalars(sa.select(CheckpointRow.digest).where(CheckpointRow.digest.in_(digests)))))
+
+
 def list_events(db: Session, owner: str, job_id: str, after: int, limit: int) -> Sequence[EventRow]:
     """Events after a number, ascending."""
     query = sa.select(EventRow).where(EventRow.job_id == job_id, EventRow.owner_id == owner, EventRow.seq > after)

@@ -1,0 +1,112 @@
+"""Which forecasters are in memory? The ones used last, bounded by bytes; loaded once however many ask, without making others wait.
+
+The key is the artifact's digest, so what is here cannot be stale.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from app.forecasting.checkpoint import load
+from app.forecasting.forecaster import Forecaster
+
+MOST_FORECASTERS = 1000
+"""However small they are: each is some hundred Python objects besides its bytes."""
+
+FAILURE_SECONDS = 5.0
+"""How long a load that failed is answered without trying again."""
+
+
+@dataclass
+class CacheCounts:
+    """What the cache has done since it was made; `bytes` and `forecasters` are what it holds now."""
+
+    hits: int = 0
+    loads: int = 0
+    failures: int = 0
+    evictions: int = 0
+    bytes: int = 0
+    forecasters: int = 0
+
+
+@dataclass
+class _Entry:
+    future: Future[Forecaster]
+    size_bytes: int = 0
+    failed_at: float | None = None
+
+
+class ForecasterCache:
+    """Forecasters by their artifact's digest.
+
+    Args:
+        read: gives the bytes of a digest.
+        max_bytes: of the artifacts whose forecasters are held; the one used last stays, whatever its size.
+    """
+
+    def __init__(self, read: Callable[[str], bytes], max_bytes: int) -> None:
+        self._read = read
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._lock = threading.Lock()
+        self._counts = CacheCounts()
+
+    def get(self, digest: str) -> Forecaster:
+        """A forecaster, from memory or loaded by this call or by another's that came first.
+
+        Args:
+            digest: of the artifact.
+
+        Raises:
+            BraidcastError: the artifact is not there or is no forecaster; remembered for some seconds.
+        """
+        with self._lock:
+            entry = self._entries.get(digest)
+            if entry is not None and entry.failed_at is not None and time.monotonic() - entry.failed_at > FAILURE_SECONDS:
+                entry = None
+            is_first = entry is None
+            if entry is None:
+                entry = self._entries[digest] = _Entry(Future())
+            else:
+                self._counts.hits += 1
+            self._entries.move_to_end(digest)
+        if is_first:
+            self._load(digest, entry)
+        return entry.future.result()
+
+    def counts(self) -> CacheCounts:
+        """What it has done so far, and what it holds."""
+        with self._lock:
+            held = sum(entry.size_bytes for entry in self._entries.values())
+            counts = self._counts
+            return CacheCounts(counts.hits, counts.loads, counts.failures, counts.evictions, held, len(self._entries))
+
+    def _load(self, digest: str, entry: _Entry) -> None:
+        try:
+            content = self._read(digest)
+            forecaster = load(content)
+        except BaseException as error:  # noqa: BLE001 whoever waits for this load gets the error too
+            with self._lock:
+                entry.failed_at = time.monotonic()
+                self._counts.failures += 1
+            entry.future.set_exception(error)
+            return
+        with self._lock:
+            entry.size_bytes = len(content)
+            self._counts.loads += 1
+            self._evict()
+        entry.future.set_result(forecaster)
+
+    def _evict(self) -> None:
+        held = sum(entry.size_bytes for entry in self._entries.values())
+        for digest in list(self._entries)[:-1]:
+            if held <= self._max_bytes and len(self._entries) <= MOST_FORECASTERS:
+                return
+            if self._entries[digest].size_bytes > 0 or self._entries[digest].failed_at is not None:
+                held -= self._entries.pop(digest).size_bytes
+                self._counts.evictions += 1

@@ -1,0 +1,205 @@
+"""What is deployed, and what does it forecast? A network with its description, its scaling and its head; histories in, forecasts out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from app.errors import ForecastError
+from app.forecasting.windows import Windows, WindowSource, covariates_of, future_columns_of
+from app.nets.build import Network, build_head
+from app.nets.heads import Head
+from app.series.frequency import Frequency, Times, parse_frequency
+from app.series.panel import TARGET, Panel
+from app.series.scaling import CovariateScaling
+from app.series.time_values import TimeKind
+from app.spec.forecaster import ForecasterSpec
+
+Values = npt.NDArray[np.float64]
+
+LARGEST_BATCH = 256
+"""Series that go through the network at once: more is not faster, and takes more memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """What is known of a series when it is to be forecast.
+
+    Attributes:
+        unique_id: what it is called in the answer.
+        start: time of the first value.
+        columns: `y` and the covariates, all equally long, NaN where missing.
+        future: columns known over the horizon, from the first step after the history on.
+    """
+
+    unique_id: str
+    start: np.datetime64 | int
+    columns: Mapping[str, Values]
+    future: Mapping[str, Values]
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What comes after a history.
+
+    Attributes:
+        unique_id: whose it is.
+        times: of each step.
+        mean: [horizon].
+        quantiles: [horizon] by level.
+    """
+
+    unique_id: str
+    times: Times
+    mean: Values
+    quantiles: dict[float, Values]
+
+
+@dataclass(frozen=True, eq=False)
+class Forecaster:
+    """A trained network, ready to forecast; it keeps nothing between calls and may serve many threads.
+
+    Attributes:
+        spec: complete: with context and horizon.
+        network: in evaluation mode.
+        freq: of the series.
+        season: steps of one season.
+        time_kind: how times are written.
+        scaling: of the covariates.
+        residuals: quantiles of a point head's scaled residuals, [horizon, RESIDUAL_LEVELS].
+    """
+
+    spec: ForecasterSpec
+    network: Network
+    freq: str
+    season: int
+    time_kind: TimeKind
+    scaling: CovariateScaling
+    residuals: Float[Tensor, "horizon level"] | None = None
+
+    @property
+    def context(self) -> int:
+        """Steps it looks back."""
+        return self.spec.context or 1
+
+    @property
+    def horizon(self) -> int:
+        """Steps it looks ahead."""
+        return self.spec.horizon or 1
+
+    @cached_property
+    def head(self) -> Head:
+        """What its raw numbers mean."""
+        return build_head(self.spec, self.residuals)
+
+    @cached_property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.network.decoder.weight.device
+
+    def predict(self, histories: Sequence[History], levels: Sequence[float] = (), horizon: int | None = None) -> list[Forecast]:
+        """Forecasts of some series.
+
+        Args:
+            histories: at least `context` steps each.
+            levels: of the quantiles.
+            horizon: steps, at most the trained ones, which are the default.
+
+        Raises:
+            ForecastError: a history is too short, a column is missing or too short, or the horizon is above the trained one.
+        """
+        steps = self.horizon if horizon is None else horizon
+        if not 1 <= steps <= self.horizon:
+            sentence = f"horizon is {steps}; this model was trained for 1 to {self.horizon} steps; train one for more"
+            raise ForecastError(sentence, code="horizon", pointer="#/horizon")
+        for position, history in enumerate(histories):
+            self._check(history, steps, f"#/series/{position}")
+        forecasts: list[Forecast] = []
+        for first in range(0, len(histories), LARGEST_BATCH):
+            forecasts += self._predict(histories[first : first + LARGEST_BATCH], tuple(levels), steps)
+        return forecasts
+
+    def forecast_windows(self, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
+        """Mean [batch, horizon] and quantiles [batch, horizon, level] of gathered windows, in the series' own units."""
+        with torch.inference_mode():
+            raw = self.network(windows.inputs, windows.future)
+            scale, shift = windows.scale[:, None], windows.shift[:, None]
+            mean = self.head.mean(raw).double() * scale + shift
+            quantiles = self.head.quantiles(raw, levels).double() * scale[..., None] + shift[..., None]
+        return mean.cpu().numpy(), quantiles.cpu().numpy()
+
+    def _check(self, history: History, steps: int, place: str) -> None:
+        length = len(history.columns[TARGET])
+        if length < self.context:
+            sentence = f"series {history.unique_id!r} has {length} steps; the model looks back {self.context}: send at least so many"
+            raise ForecastError(sentence, code="history_too_short", pointer=f"{place}/target")
+        if not np.isfinite(history.columns[TARGET][-self.context :]).any():
+            sentence = f"series {history.unique_id!r} has nothing observed in its last {self.context} steps; send some of them"
+            raise ForecastError(sentence, code="nothing_observed", pointer=f"{place}/target")
+        ahead = future_columns_of(self.spec)
+        for name in covariates_of(self.spec):
+            given = history.columns.get(name)
+            if given is None:
+                sentence = f"series {history.unique_id!r} has no column {name!r}, which the model reads; send it under 'past'"
+                raise ForecastError(sentence, code="column_missing", pointer=f"{place}/past")
+            if len(given) != length:
+                sentence = (
+                    f"column {name!r} of series {history.unique_id!r} has {len(given)} values and the target {length}; make them equal"
+                )
+                raise ForecastError(sentence, code="column_length", pointer=f"{place}/past/{name}")
+        for name in ahead:
+            self._check_ahead(history, name, steps, place)
+
+    def _check_ahead(self, history: History, name: str, steps: int, place: str) -> None:
+        given = history.future.get(name)
+        if given is None:
+            sentence = (
+                f"series {history.unique_id!r} lacks the future of {name!r}, which the model reads; send {steps} values under 'future'"
+            )
+            raise ForecastError(sentence, code="future_missing", pointer=f"{place}/future")
+        if len(given) < steps:
+            sentence = f"the future of {name!r} in series {history.unique_id!r} has {len(given)} values; a horizon of {steps} needs as many"
+            raise ForecastError(sentence, code="future_too_short", pointer=f"{place}/future/{name}")
+
+    def _predict(self, histories: Sequence[History], levels: tuple[float, ...], steps: int) -> list[Forecast]:
+        panel = self._panel(histories)
+        source = WindowSource(self.spec, panel, self.scaling, self.device)
+        mean, quantiles = self.forecast_windows(source.batch(panel.offsets[:-1] + self.context), levels)
+        ahead = [panel.times(series)[self.context : self.context + steps] for series in range(len(histories))]
+        return [
+            Forecast(
+                history.unique_id,
+                ahead[row],
+                mean[row, :steps],
+                {level: quantiles[row, :steps, place] for place, level in enumerate(levels)},
+            )
+            for row, history in enumerate(histories)
+        ]
+
+    def _panel(self, histories: Sequence[History]) -> Panel:
+        """The last `context` steps of each history and its horizon, laid end to end as a panel."""
+        freq = parse_frequency(self.freq)
+        columns = {
+            name: np.concatenate([self._stretch(history, name) for history in histories]) for name in (TARGET, *covariates_of(self.spec))
+        }
+        length = self.context + self.horizon
+        offsets = np.arange(len(histories) + 1, dtype=np.int64) * length
+        return Panel(tuple(history.unique_id for history in histories), freq, self._starts(histories, freq), offsets, columns)
+
+    def _starts(self, histories: Sequence[History], freq: Frequency) -> Times:
+        starts = np.array([history.start for history in histories])
+        skipped = np.array([len(history.columns[TARGET]) - self.context for history in histories], dtype=np.int64)
+        return freq.shift(starts, skipped)
+
+    def _stretch(self, history: History, name: str) -> Values:
+        ahead = np.full(self.horizon, np.nan)
+        known = history.future.get(name, ahead)[: self.horizon] if name in future_columns_of(self.spec) else ahead
+        ahead[: len(known)] = known
+        return np.concatenate([history.columns[name][-self.context :], ahead])

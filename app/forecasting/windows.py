@@ -1,0 +1,166 @@
+"""What does a network read of a series? Windows, gathered by index on the device: the same code when it learns and when it forecasts.
+
+A panel is one flat tensor per column. A window is a cutoff in it, so a batch costs one gather and nothing is ever copied into windows.
+A missing value is the last observed one *within its window*; where none came before it, the mean of what the window has observed.
+Targets are never filled: what is not observed has no loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from app.series.calendar import calendar_features
+from app.series.panel import TARGET, Panel
+from app.series.scaling import SMALLEST_SCALE, CovariateScaling
+from app.spec.forecaster import ForecasterSpec, Input
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A batch of windows, in scaled units.
+
+    Attributes:
+        inputs: [batch, context, width] by the input's name.
+        future: [batch, horizon, known], what is known ahead; its width may be 0.
+        target: [batch, horizon], zero where it was not observed.
+        observed: whether the target was observed.
+        shift: [batch], subtracted from the target.
+        scale: [batch], the target was divided by.
+    """
+
+    inputs: dict[str, Float[Tensor, "batch context _"]]
+    future: Float[Tensor, "batch horizon known"]
+    target: Float[Tensor, "batch horizon"]
+    observed: Bool[Tensor, "batch horizon"]
+    shift: Float[Tensor, " batch"]
+    scale: Float[Tensor, " batch"]
+
+
+def covariates_of(spec: ForecasterSpec) -> tuple[str, ...]:
+    """The columns beside the target that a description reads, each once, in document order."""
+    columns = (column for group in spec.inputs.values() for column in group.columns if column != TARGET)
+    return tuple(dict.fromkeys(columns))
+
+
+def future_columns_of(spec: ForecasterSpec) -> tuple[str, ...]:
+    """Those of them that have to be known over the horizon."""
+    known = (group for group in spec.inputs.values() if group.known == "future")
+    return tuple(dict.fromkeys(column for group in known for column in group.columns))
+
+
+class WindowSource:
+    """Windows of a panel.
+
+    Args:
+        spec: complete: with context and horizon.
+        panel: the series; missing values are NaN.
+        scaling: of the covariates.
+        device: where the columns lie and batches are gathered.
+
+    Raises:
+        SeriesError: the description wants a calendar and the times are step numbers.
+    """
+
+    def __init__(self, spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling, device: torch.device) -> None:
+        self._spec = spec
+        self._context, self._horizon = spec.context or 1, spec.horizon or 1
+        self._device = device
+        self._columns = {name: _Column(values, device) for name, values in _scaled(spec, panel, scaling).items()}
+        features = tuple(dict.fromkeys(feature for group in spec.inputs.values() for feature in group.features))
+        # Built a series at a time: float64 angles of a whole panel would be the largest thing in memory.
+        parts = [calendar_features(panel.times(series), features).astype(np.float32) for series in range(len(panel.ids) if features else 0)]
+        self._calendar = torch.from_numpy(np.concatenate(parts)).to(device) if parts else None
+        self._feature_columns = {feature: (2 * place, 2 * place + 1) for place, feature in enumerate(features)}
+        self._before = torch.arange(-self._context, 0, device=device)
+        self._after = torch.arange(self._horizon, device=device)
+
+    def batch(self, cutoffs: npt.NDArray[np.int64]) -> Windows:
+        """Some windows.
+
+        Args:
+            cutoffs: [batch], flat position of each first horizon step.
+        """
+        at = torch.from_numpy(cutoffs).to(self._device)[:, None]
+        past, ahead = at + self._before, at + self._after
+        filled, is_observed = self._columns[TARGET].windows(past)
+        shift, scale = self._measure(filled, is_observed)
+        history = ((filled - shift[:, None]) / scale[:, None]).float()
+        inputs = {name: self._input(group, history, past) for name, group in self._spec.inputs.items()}
+        actual = self._columns[TARGET].values[ahead]
+        observed = actual.isfinite()
+        target = torch.where(observed, (actual - shift[:, None]) / scale[:, None], 0.0).float()
+        return Windows(inputs, self._future(ahead), target, observed, shift, scale)
+
+    def _measure(
+        self, filled: Float[Tensor, "batch context"], observed: Bool[Tensor, "batch context"]
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+        # See app.series.scaling.WindowScaling, which says the same in numpy.
+        zeros = filled.new_zeros(len(filled))
+        match self._spec.scaling.target:
+            case "none":
+                return zeros, zeros + 1.0
+            case "mean_abs":
+                return zeros, _usable(_mean(filled.abs(), observed))
+            case "standard":
+                shift = _mean(filled, observed)
+                return shift, _usable(_mean((filled - shift[:, None]) ** 2, observed).sqrt())
+
+    def _input(
+        self, group: Input, history: Float[Tensor, "batch context"], positions: Int[Tensor, "batch context"]
+    ) -> Float[Tensor, "batch context width"]:
+        columns = [history if name == TARGET else self._columns[name].windows(positions)[0].float() for name in group.columns]
+        return torch.stack([*columns, *self._turns(group, positions)], dim=2)
+
+    def _future(self, positions: Int[Tensor, "batch horizon"]) -> Float[Tensor, "batch horizon known"]:
+        known = []
+        for group in self._spec.inputs.values():
+            if group.known == "future":
+                known += [self._columns[name].windows(positions)[0].float() for name in group.columns]
+            known += self._turns(group, positions)
+        return torch.stack(known, dim=2) if known else torch.empty(*positions.shape, 0, device=self._device)
+
+    def _turns(self, group: Input, positions: Int[Tensor, "batch steps"]) -> list[Tensor]:
+        if self._calendar is None:
+            return []
+        return [self._calendar[:, column][positions] for feature in group.features for column in self._feature_columns[feature]]
+
+
+class _Column:
+    """One flat column, and where the last observed value lies of each of its positions."""
+
+    def __init__(self, values: npt.NDArray[np.float64], device: torch.device) -> None:
+        seen = np.where(np.isfinite(values), np.arange(len(values)), -1)
+        # A copy: a table's own columns are not writable, which torch does not know how to respect.
+        self.values = torch.from_numpy(np.array(values)).to(device)
+        self._last = torch.from_numpy(np.maximum.accumulate(seen)).to(device) if (seen < 0).any() else None
+
+    def windows(self, positions: Int[Tensor, "batch steps"]) -> tuple[Float[Tensor, "batch steps"], Bool[Tensor, "batch steps"]]:
+        """Values at consecutive positions, filled as the module says, and whether each was observed."""
+        found = self.values[positions]
+        if self._last is None:
+            return found, torch.ones_like(found, dtype=torch.bool)
+        observed = found.isfinite()
+        last = self._last[positions]
+        fallback = _mean(torch.where(observed, found, 0.0), observed)[:, None]
+        return torch.where(last >= positions[:, :1], self.values[last.clamp(min=0)], fallback), observed
+
+
+def _scaled(spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling) -> Mapping[str, npt.NDArray[np.float64]]:
+    covariates = {name: panel.columns[name] for name in covariates_of(spec)}
+    return {TARGET: panel.columns[TARGET], **scaling.apply(covariates)}
+
+
+def _mean(values: Float[Tensor, "batch steps"], observed: Bool[Tensor, "batch steps"]) -> Float[Tensor, " batch"]:
+    """Mean of each row's observed values, 0 where there are none."""
+    return torch.where(observed, values, 0.0).sum(dim=1) / observed.sum(dim=1).clamp(min=1)
+
+
+def _usable(scale: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    return torch.where(scale > SMALLEST_SCALE, scale, 1.0)

@@ -1,0 +1,106 @@
+"""Windows are gathered by index, scaled as numpy says, and filled from within themselves alone."""
+
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+
+from app.errors import SeriesError
+from app.forecasting.windows import Windows, WindowSource, covariates_of, future_columns_of
+from app.series.calendar import calendar_features
+from app.series.frequency import parse_frequency
+from app.series.panel import Panel
+from app.series.scaling import CovariateScaling, WindowScaling
+from app.spec.forecaster import ForecasterSpec
+from app.spec.parse import parse_spec
+from tests.app.forecasting.examples import CONTEXT, DOCUMENT, HORIZON, START
+
+NAN = float("nan")
+
+
+def panel(**replaced: np.ndarray) -> Panel:
+    generator = np.random.default_rng(0)
+    columns = {name: generator.normal(size=50) for name in ("y", "x", "z")} | replaced
+    starts = np.array([START, START + np.timedelta64(5, "D")])
+    return Panel(("a", "b"), parse_frequency("D"), starts, np.array([0, 30, 50]), columns)
+
+
+def spec_with(target: str = "mean_abs") -> ForecasterSpec:
+    return parse_spec({**DOCUMENT, "scaling": {"target": target}})
+
+
+def windows_of(panel: Panel, cutoffs: list[int], target: str = "mean_abs") -> Windows:
+    scaling = CovariateScaling({"x": 1.0, "z": 0.0}, {"x": 2.0, "z": 1.0})
+    return WindowSource(spec_with(target), panel, scaling, torch.device("cpu")).batch(np.array(cutoffs))
+
+
+@pytest.mark.parametrize("kind", ["mean_abs", "standard", "none"])
+@pytest.mark.parametrize("gap", [False, True])
+def test_scaling_is_that_of_numpy(kind: Literal["mean_abs", "standard", "none"], gap: bool) -> None:
+    y = 5 + np.random.default_rng(1).normal(size=50)
+    if gap:
+        y[[8, 12, 13, 40]] = NAN
+    cutoffs = np.array([10, 15, 41])
+    windows = windows_of(panel(y=y), cutoffs.tolist(), kind)
+    context = np.stack([y[at - CONTEXT : at] for at in cutoffs])
+    expected = WindowScaling.fit(context, kind)
+    np.testing.assert_allclose(windows.shift.numpy(), expected.shift, rtol=1e-12)
+    np.testing.assert_allclose(windows.scale.numpy(), expected.scale, rtol=1e-12)
+    seen = np.isfinite(context)
+    np.testing.assert_allclose(windows.inputs["target"][..., 0].numpy()[seen], expected.apply(context)[seen], rtol=1e-5)
+    actual = np.stack([y[at : at + HORIZON] for at in cutoffs])
+    np.testing.assert_array_equal(windows.observed.numpy(), np.isfinite(actual))
+    np.testing.assert_allclose(windows.target.numpy(), np.nan_to_num(expected.apply(actual)), rtol=1e-5)
+
+
+def test_inputs_hold_their_columns_and_their_calendar_and_the_future_what_is_known_ahead() -> None:
+    data = panel()
+    windows = windows_of(data, [20, 44])
+    assert {name: values.shape[2] for name, values in windows.inputs.items()} == {"target": 3, "weather": 1, "past": 1}
+    turns = calendar_features(data.times(1), ["day_of_week"])
+    np.testing.assert_allclose(windows.inputs["target"][1, :, 1:].numpy(), turns[14 - CONTEXT : 14], atol=1e-6)
+    np.testing.assert_allclose(windows.future[1, :, :2].numpy(), turns[14 : 14 + HORIZON], atol=1e-6)
+    np.testing.assert_allclose(windows.future[1, :, 2].numpy(), (data.columns["x"][44 : 44 + HORIZON] - 1.0) / 2.0, rtol=1e-5)
+    np.testing.assert_allclose(windows.inputs["weather"][0, :, 0].numpy(), (data.columns["x"][14:20] - 1.0) / 2.0, rtol=1e-5)
+
+
+def test_a_missing_value_is_the_last_observed_one_of_its_own_window() -> None:
+    y = np.arange(50.0) + 1
+    y[[14, 15, 18]] = NAN
+    windows = windows_of(panel(y=y), [20, 36], "none")
+    mean = (17 + 18 + 20) / 3
+    np.testing.assert_allclose(windows.inputs["target"][0, :, 0].numpy(), [mean, mean, 17, 18, 18, 20])
+    assert windows.inputs["target"][1, 0, 0] == 31
+
+
+def test_nothing_of_the_series_before_is_seen() -> None:
+    data = panel()
+    changed = panel(y=np.concatenate([data.columns["y"][:30] + 100, data.columns["y"][30:]]))
+    for name, values in windows_of(data, [36], "none").inputs.items():
+        assert torch.equal(values, windows_of(changed, [36], "none").inputs[name])
+
+
+def test_values_after_a_cutoff_change_no_input() -> None:
+    data = panel()
+    changed = panel(
+        y=np.concatenate([data.columns["y"][:20], data.columns["y"][20:] + 100]), z=np.append(data.columns["z"][:20], np.zeros(30))
+    )
+    before, after = windows_of(data, [20]), windows_of(changed, [20])
+    assert torch.equal(before.scale, after.scale)
+    assert torch.equal(before.future, after.future)
+    assert all(torch.equal(before.inputs[name], after.inputs[name]) for name in before.inputs)
+    assert not torch.equal(before.target, after.target)
+
+
+def test_step_numbers_have_no_calendar() -> None:
+    numbered = Panel(("a",), parse_frequency("1"), np.array([0]), np.array([0, 50]), panel().columns)
+    with pytest.raises(SeriesError, match="day_of_week"):
+        windows_of(numbered, [20])
+
+
+def test_columns_are_named_once_in_document_order() -> None:
+    inputs = {"a": {"columns": ["z", "y"]}, "b": {"columns": ["x", "z"], "known": "future"}}
+    spec = parse_spec({**DOCUMENT, "inputs": inputs})
+    assert covariates_of(spec) == ("z", "x")
+    assert future_columns_of(spec) == ("x", "z")

@@ -1,0 +1,118 @@
+"""Any description that compiles builds the network that was counted; taps, merges and dropout do what they say."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from torch import Tensor
+
+from app.nets.build import Network, build
+from app.spec.compile import compile_spec
+from app.spec.forecaster import ForecasterSpec
+from app.spec.gallery import GALLERY
+from app.spec.limits import NetworkLimits
+from app.spec.parse import parse_spec
+from app.spec.shapes import future_width, head_width, input_width
+from tests.strategies_specs import documents
+
+BATCH = 3
+
+
+def example(spec: ForecasterSpec, seed: int = 0) -> tuple[dict[str, Tensor], Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    inputs = {name: torch.randn(BATCH, spec.context or 1, input_width(group), generator=generator) for name, group in spec.inputs.items()}
+    return inputs, torch.randn(BATCH, spec.horizon or 1, future_width(spec.inputs), generator=generator)
+
+
+def built(spec: ForecasterSpec) -> Network:
+    network = build(spec)
+    torch.manual_seed(0)
+    network.initialise()
+    return network.eval()
+
+
+def read_all(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with a block before its decoder that reads the inputs which nobody else does."""
+    unread = [name for name in document["inputs"] if f"'from': '{name}'" not in str(document)]
+    beside = [{"kind": "dense", "units": 1, "from": name} for name in unread]
+    return {**document, "network": {"kind": "connect", "branches": [document["network"], *beside]}} if beside else document
+
+
+@given(documents())
+def test_what_is_built_has_the_shapes_and_the_parameters_that_were_counted(document: dict[str, Any]) -> None:
+    spec = parse_spec(read_all(document))
+    compiled = compile_spec(spec, NetworkLimits())
+    network = built(spec)
+    assert sum(parameter.numel() for parameter in network.parameters()) == compiled.parameters
+    raw = network(*example(spec))
+    assert raw.shape == (BATCH, spec.horizon, head_width(spec.head))
+    assert raw.isfinite().all()
+
+
+@given(documents())
+def test_a_body_run_in_two_halves_equals_the_whole(document: dict[str, Any]) -> None:
+    spec = parse_spec(read_all({**document, "context": 8}))
+    network = built(spec)
+    inputs, _ = example(spec)
+    whole, last = network.encode(inputs)
+    first, between = network.encode({name: values[:, :3] for name, values in inputs.items()})
+    second, end = network.encode({name: values[:, 3:] for name, values in inputs.items()}, between)
+    torch.testing.assert_close(torch.cat([first, second], dim=1), whole)
+    assert end.keys() == last.keys()
+    for place, state in last.items():
+        torch.testing.assert_close(end[place], state)
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("stacked", 20_902), ("connected", 20_901)])
+def test_the_gallery_builds_as_many_parameters_as_the_textbook_has(name: str, parameters: int) -> None:
+    network = built(GALLERY[name].spec.model_copy(update={"horizon": 1}))
+    assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+
+
+def test_every_horizon_step_sees_the_newest_observation() -> None:
+    spec = GALLERY["stacked"].spec.model_copy(update={"horizon": 6})
+    network = built(spec)
+    inputs, future = example(spec)
+    changed = {name: values.clone() for name, values in inputs.items()}
+    changed["target"][:, -1] += 1.0
+    assert ((network(changed, future) - network(inputs, future)).abs() > 1e-6).all()
+
+
+def test_what_is_known_ahead_moves_the_forecast() -> None:
+    document = {"context": 4, "horizon": 3, "inputs": {"a": {"columns": ["y"]}, "b": {"columns": ["x"], "known": "future"}}}
+    spec = parse_spec({**document, "network": {"kind": "lstm", "units": 4}})
+    network = built(spec)
+    inputs, future = example(spec)
+    assert not torch.allclose(network(inputs, future), network(inputs, future + 1.0))
+
+
+def test_branches_are_put_side_by_side_or_added() -> None:
+    def network(merge: str) -> Network:
+        dense = [{"kind": "dense", "units": 2, "name": name, "from": "target"} for name in ("a", "b")]
+        return built(parse_spec({"context": 4, "horizon": 1, "network": {"kind": "connect", "branches": dense, "merge": merge}}))
+
+    inputs = {"target": torch.randn(BATCH, 4, 1)}
+    beside, added = network("concat"), network("sum")
+    added.body.load_state_dict(beside.body.state_dict())
+    features, _ = beside.encode(inputs)
+    total, _ = added.encode(inputs)
+    assert features.shape == (BATCH, 4, 4)
+    torch.testing.assert_close(total, features[..., :2] + features[..., 2:])
+
+
+def test_dropout_drops_the_same_units_at_every_step_and_none_when_not_training() -> None:
+    network = built(
+        parse_spec({"context": 50, "horizon": 1, "network": {"kind": "dropout", "rate": 0.5}, "inputs": {"a": {"columns": list("ystuvw")}}})
+    )
+    inputs = {"a": torch.ones(200, 50, 6)}
+    assert torch.equal(network.encode(inputs)[0], inputs["a"])
+    thinned, _ = network.train().encode(inputs)
+    assert torch.equal(thinned, thinned[:, :1].expand_as(thinned))
+    assert set(thinned.flatten().tolist()) == {0.0, 2.0}
+    assert 0.4 < (thinned == 0).float().mean() < 0.6
+
+
+def test_the_same_seed_draws_the_same_weights() -> None:
+    first, second = built(GALLERY["connected"].spec), built(GALLERY["connected"].spec)
+    assert all(torch.equal(weight, second.state_dict()[name]) for name, weight in first.state_dict().items())

@@ -1,0 +1,65 @@
+"""Scores stand beside seasonal naive's, on steps that training never saw; intervals cover what they say."""
+
+import numpy as np
+import pytest
+
+from app.forecasting.forecaster import Forecaster
+from app.series.baselines import seasonal_naive
+from app.series.panel import Panel
+from app.series.scores import mae
+from tests.worker.training.lessons import CPU, SEASON, spec_of, training_of, waves
+from worker.training.fit import fit
+from worker.training.material import Material, prepare
+from worker.training.verdict import measure_residuals, score
+
+TRAINED = {"epochs": 40, "lr": 0.01, "patience": None}
+
+
+def trained(panel: Panel, head: dict[str, object], epochs: int = 40) -> tuple[Forecaster, Material]:
+    spec = spec_of(network={"kind": "lstm", "units": 16}, head=head, training={**TRAINED, "epochs": epochs}, scaling={"target": "standard"})
+    training = training_of(spec, panel)
+    for _ in fit(training):
+        pass
+    training.finish()
+    material = training.material
+    bare = Forecaster(spec, training.network, "D", SEASON, "naive", material.scaling)
+    residuals = measure_residuals(bare, material) if head["kind"] == "point" else None
+    return Forecaster(spec, training.network, "D", SEASON, "naive", material.scaling, residuals), material
+
+
+@pytest.mark.parametrize("head", [{"kind": "point"}, {"kind": "quantiles", "levels": [0.1, 0.5, 0.9]}], ids=["point", "quantiles"])
+def test_a_noisy_wave_is_forecast_better_than_by_repeating_it_and_within_its_band(head: dict[str, object]) -> None:
+    forecaster, material = trained(waves(series=8, length=200, noise=0.3), head)
+    scores = score(forecaster, material, SEASON)
+    model, naive = scores["model"], scores["seasonal_naive"]
+    assert set(naive) < set(model)
+    for name in ("mae", "rmse", "mase", "smape"):
+        assert (model[name] or np.inf) < (naive[name] or 0.0)
+    assert 0.6 <= (model["coverage_80"] or 0.0) <= 0.97
+
+
+def test_the_baseline_is_scored_on_the_last_horizon_of_each_series() -> None:
+    panel = waves(noise=0.5)
+    forecaster, material = trained(panel, {"kind": "point"}, epochs=1)
+    actual = np.stack([panel.values(series)[-4:] for series in range(3)])
+    naive = np.stack([seasonal_naive(panel.values(series)[:-4], SEASON, 4) for series in range(3)])
+    assert score(forecaster, material, SEASON)["seasonal_naive"]["mae"] == pytest.approx(mae(actual, naive))
+
+
+def test_scores_of_nothing_are_none_and_residuals_of_nothing_are_none() -> None:
+    panel = waves(series=1, length=40)
+    panel.columns["y"][29:] = np.nan
+    forecaster, material = trained(panel, {"kind": "point"}, epochs=1)
+    assert forecaster.residuals is None
+    assert set(score(forecaster, material, SEASON)["model"].values()) == {None}
+
+
+def test_residuals_rise_with_their_level_and_widen_with_the_error_of_their_step() -> None:
+    forecaster, material = trained(waves(noise=0.4, missing=0.1), {"kind": "point"}, epochs=5)
+    assert forecaster.residuals is not None
+    assert (forecaster.residuals.diff(dim=1) >= 0).all()
+    assert forecaster.residuals.shape == (4, 99)
+    assert len(material.split.validation) > 30
+    assert (
+        prepare(forecaster.spec, waves(noise=0.4, missing=0.1), CPU).split.test.position.tolist() == material.split.test.position.tolist()
+    )

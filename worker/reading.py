@@ -1,0 +1,72 @@
+"""What does an attempt note down of a training? Points to plot, and how far it is."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import assert_never
+
+from app.store.progress import Point
+from worker.training.fit import Batch, Epoch, Rollback, Training
+
+BATCH_POINTS = 500
+"""Points of single batches in a whole training, about; a curve needs no more."""
+
+
+class Reading:
+    """Turns what the loop yields into points and progress.
+
+    Which steps have a point depends on the step alone, so that a resumed attempt makes the same ones.
+
+    Args:
+        training: that runs.
+    """
+
+    def __init__(self, training: Training) -> None:
+        self._training = training
+        self._epochs = training.settings.epochs
+        self._steps = training.batches * self._epochs
+        self._every = max(1, self._steps // BATCH_POINTS)
+        self._first_step = training.progress.step
+        self._began_at = time.monotonic()
+
+    def points(self, event: Batch | Epoch | Rollback) -> tuple[Point, ...]:
+        """What the event measured; an epoch's point stands at its last batch."""
+        match event:
+            case Batch():
+                is_shown = event.step % self._every == 0 and event.batch < event.batches
+                return (Point(event.step, {"batch_loss": event.loss}),) if is_shown else ()
+            case Epoch():
+                best = self._training.progress.best_loss
+                values = {
+                    "epoch": float(event.epoch),
+                    "train_loss": event.train_loss,
+                    "val_loss": event.val_loss,
+                    "best_val_loss": best,
+                    "lr": event.lr,
+                    "grad_norm": event.grad_norm,
+                }
+                return (Point(event.step, {name: _finite(value) for name, value in values.items()}),)
+            case Rollback():
+                return ()
+            case _:
+                assert_never(event)
+
+    def progress(self) -> dict[str, object]:
+        """How far the training is; `eta_seconds` is until the last epoch, at the pace so far."""
+        progress = self._training.progress
+        done = progress.step - self._first_step
+        seconds = time.monotonic() - self._began_at
+        eta_seconds = round(seconds / done * (self._steps - progress.step), 1) if done else None
+        return {
+            "phase": "train",
+            "epoch": progress.epoch,
+            "epochs": self._epochs,
+            "step": progress.step,
+            "fraction": round(progress.step / self._steps, 4),
+            "eta_seconds": eta_seconds,
+        }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,287 @@
+"""How does one job go, from its claim to its stored model?
+
+    claim -> load -> windows -> network -> [checkpoint] -> for event in fit(...) -> forecaster -> scores -> artifact -> model, succeeded
+                                                            points, lease, orders, checkpoints
+
+Whatever goes wrong ends as data in the job's row; a lost lease ends without a word, as the job is somebody else's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from sqlalchemy.orm import Session
+
+from app.errors import BraidcastError, InputError, JobError, LeaseLostError, TimedOutError, TrainingMemoryError, UnfitDataError
+from app.forecasting.checkpoint import dump, pack, unpack
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.windows import covariates_of
+from app.nets.build import build
+from app.series.frequency import parse_frequency
+from app.series.panel import Panel, panel_of
+from app.series.table import open_arrow
+from app.series.time_values import TimeKind
+from app.spec.forecaster import ForecasterSpec, PointHead
+from app.spec.parse import parse_spec, spec_digest
+from app.store.artifacts import ArtifactStore
+from app.store.database import Database
+from app.store.leases import Claim, NewModel, claim, confirm_cancel, fail, release, succeed
+from app.store.progress import forget_checkpoints
+from worker.asked import device_of, season_of
+from worker.heartbeat import DATABASE_AWAY, Heartbeat, Order
+from worker.ledger import Ledger
+from worker.memory import give_back_freed_memory
+from worker.reading import Reading
+from worker.training.fit import Epoch, Rollback, Training, fit
+from worker.training.material import Material, prepare
+from worker.training.verdict import measure_residuals, score
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What a worker runs jobs with.
+
+    Attributes:
+        database: where the rows are.
+        artifacts: where bytes are.
+        lease_seconds: how long a claim lasts from each renewal.
+        threads: that one training may use.
+    """
+
+    database: Database
+    artifacts: ArtifactStore
+    lease_seconds: float
+    threads: int
+
+
+class StoppedError(Exception):
+    """The attempt was told to stop before its end.
+
+    Args:
+        order: why.
+    """
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(order.value)
+        self.order = order
+
+
+def run_job(job_id: str, workplace: Workplace, drain: threading.Event) -> None:
+    """Runs a job, if it is there to be had; otherwise does nothing.
+
+    Args:
+        job_id: what the message named.
+        workplace: what to run it with.
+        drain: set when the worker is to end.
+    """
+    try:
+        with workplace.database.begin() as db:
+            claimed = claim(db, job_id, worker=f"{socket.gethostname()}:{os.getpid()}", lease_seconds=workplace.lease_seconds)
+    except DATABASE_AWAY as error:
+        log.warning("Job %s: not claimed, the database does not answer; it will be announced again: %s", job_id, error)
+        return
+    if claimed is None:
+        log.info("Job %s is not to be had: it runs elsewhere, or has ended.", job_id)
+        return
+    log.info("Job %s: attempt %d begins.", job_id, claimed.lease.attempt)
+    try:
+        with Heartbeat(workplace.database, claimed.lease, workplace.lease_seconds, drain) as heartbeat:
+            Attempt(claimed, workplace, heartbeat).run()
+    except LeaseLostError as error:
+        log.warning("Job %s: %s", job_id, error.detail)
+    finally:
+        give_back_freed_memory()
+
+
+class Attempt:
+    """One claim of a job.
+
+    Args:
+        claimed: the job.
+        workplace: what to run it with.
+        heartbeat: keeps its lease.
+    """
+
+    def __init__(self, claimed: Claim, workplace: Workplace, heartbeat: Heartbeat) -> None:
+        self._claim = claimed
+        self._workplace = workplace
+        self._heartbeat = heartbeat
+        self._ledger = Ledger(workplace.database, workplace.artifacts, claimed.lease, heartbeat)
+        self._began_at = time.monotonic()
+        self._seconds_before = 0.0
+
+    def run(self) -> None:
+        """Trains and stores the model, or writes down why not.
+
+        Raises:
+            LeaseLostError: the job is another attempt's.
+        """
+        try:
+            self._train()
+        except StoppedError as stopped:
+            put_back = confirm_cancel if stopped.order is Order.CANCEL else release
+            self._ledger.end(lambda db: put_back(db, self._claim.lease))
+        except LeaseLostError:
+            raise
+        except Exception as error:  # noqa: BLE001 an edge: whatever it was, the job's owner hears of it
+            self._fail(failure_of(error, self._claim.lease.job_id))
+
+    def _fail(self, error: JobError) -> None:
+        self._ledger.flush()
+        pointer = error.pointer or None
+        self._ledger.end(
+            lambda db: fail(db, self._claim.lease, code=error.fault_code, message=error.detail, pointer=pointer, retryable=error.retryable)
+        )
+
+    def _train(self) -> None:
+        torch.set_num_threads(self._workplace.threads)
+        self._ledger.note({"phase": "prepare"})
+        spec = parse_spec(self._claim.spec)
+        device = device_of(self._claim.request)
+        panel, time_kind = self._load(spec)
+        material = prepare(spec, panel, device)
+        training = Training(spec, build(spec), material, device)
+        self._resume(training)
+        self._heed(None)
+        self._fit(training)
+        training.finish()
+        self._ledger.note({**Reading(training).progress(), "phase": "score"})
+        forecaster = self._forecaster(spec, training, material, time_kind)
+        scores = score(forecaster, material, forecaster.season)
+        self._heed(None)
+        self._store(forecaster, training, scores)
+
+    def _load(self, spec: ForecasterSpec) -> tuple[Panel, TimeKind]:
+        covariates = covariates_of(spec)
+        with self._workplace.artifacts.open_local(self._claim.dataset_digest) as path:
+            frame = open_arrow(path, columns=["unique_id", "ds", "y", *covariates])
+        is_zoned = getattr(frame["ds"].dtype, "time_zone", None) is not None
+        time_kind: TimeKind = "integer" if frame["ds"].dtype.is_integer() else "zoned" if is_zoned else "naive"
+        return panel_of(frame, parse_frequency(self._claim.freq), covariates), time_kind
+
+    def _resume(self, training: Training) -> None:
+        for checkpoint in self._claim.checkpoints:
+            try:
+                tensors, document = unpack(self._workplace.artifacts.read(checkpoint.digest))
+            except BraidcastError as error:
+                # An older one leads to the same numbers, only later.
+                log.warning("Job %s: checkpoint at step %d cannot be read: %s", self._claim.lease.job_id, checkpoint.step, error)
+                continue
+            training.restore(tensors, document)
+            self._seconds_before = document["seconds"]
+            return
+
+    def _fit(self, training: Training) -> None:
+        reading = Reading(training)
+        for event in fit(training):
+            self._ledger.note(reading.progress(), *reading.points(event))
+            if isinstance(event, Rollback):
+                message = f"the loss was {event.loss} at batch {event.step}: back to the best weights, at half the learning rate"
+                self._ledger.tell("log", {"level": "warning", "message": message})
+            self._heed(training)
+            if self._ledger.is_checkpoint_due:
+                self._checkpoint(training, is_best=isinstance(event, Epoch) and event.is_best)
+        self._ledger.flush()
+
+    def _heed(self, training: Training | None) -> None:
+        """Does what the heartbeat has been told, and keeps to the time the job may take.
+
+        Raises:
+            LeaseLostError: the job is another attempt's.
+            StoppedError: it was cancelled, or its worker is to end.
+            TimedOutError: it ran longer than it may.
+        """
+        order = self._heartbeat.order
+        self._heartbeat.raise_if_lost()
+        if order is not Order.GO_ON:
+            if training is not None:
+                self._checkpoint(training, is_best=False)
+            raise StoppedError(order)
+        limit, took = self._claim.max_runtime_seconds, self._seconds()
+        if limit is not None and took > limit:
+            sentence = (
+                f"the job ran {took:.0f} s and may take {limit} s; allow more in resources.max_runtime_seconds, or train for fewer epochs"
+            )
+            raise TimedOutError(sentence, pointer="#/resources/max_runtime_seconds")
+
+    def _seconds(self) -> float:
+        return self._seconds_before + time.monotonic() - self._began_at
+
+    def _checkpoint(self, training: Training, *, is_best: bool) -> None:
+        def content() -> bytes:
+            tensors, document = training.capture()
+            return pack(tensors, document | {"seconds": self._seconds()})
+
+        self._ledger.checkpoint(content, training.progress.step, is_best=is_best)
+
+    def _forecaster(self, spec: ForecasterSpec, training: Training, material: Material, time_kind: TimeKind) -> Forecaster:
+        season = season_of(self._claim.request, self._claim.season)
+        bare = Forecaster(spec, training.network, self._claim.freq, season, time_kind, material.scaling)
+        if not isinstance(spec.head, PointHead):
+            return bare
+        residuals = measure_residuals(bare, material)
+        return Forecaster(spec, training.network, self._claim.freq, season, time_kind, material.scaling, residuals)
+
+    def _store(self, forecaster: Forecaster, training: Training, scores: dict[str, Any]) -> None:
+        content = dump(forecaster)
+        new = NewModel(
+            name=self._claim.name,
+            digest=self._workplace.artifacts.put(content),
+            size_bytes=len(content),
+            spec=forecaster.spec.model_dump(mode="json", by_alias=True),
+            spec_digest=spec_digest(forecaster.spec),
+            parameters=sum(parameter.numel() for parameter in forecaster.network.parameters()),
+            freq=forecaster.freq,
+            scores=scores,
+            lineage=self._lineage(forecaster, training),
+        )
+
+        def write(db: Session) -> list[str]:
+            unneeded = forget_checkpoints(db, self._claim.lease)
+            succeed(db, self._claim.lease, new)
+            return unneeded
+
+        for digest in self._ledger.end(write):
+            self._workplace.artifacts.delete(digest)
+
+    def _lineage(self, forecaster: Forecaster, training: Training) -> dict[str, Any]:
+        return {
+            "job": self._claim.lease.job_id,
+            "attempt": self._claim.lease.attempt,
+            "dataset": self._claim.dataset_id,
+            "dataset_version": self._claim.dataset_version,
+            "dataset_digest": self._claim.dataset_digest,
+            "spec_digest": spec_digest(forecaster.spec),
+            "code_version": version("braidcast"),
+            "seed": training.settings.seed,
+            "season": forecaster.season,
+            "epochs": training.progress.epoch,
+            "best_epoch": training.progress.best_epoch,
+            "seconds": round(self._seconds(), 1),
+        }
+
+
+def failure_of(error: Exception, job_id: str) -> JobError:
+    """What a job's owner is told; what is nobody's mistake but ours goes to the log."""
+    match error:
+        case JobError():
+            return error
+        case InputError():
+            return UnfitDataError(error.detail, pointer=error.pointer)
+        case torch.OutOfMemoryError() | MemoryError():
+            return TrainingMemoryError(
+                "the device has not enough memory for this network and batch; lower training.batch_size, context or units"
+            )
+        case _:
+            log.error("Job %s failed in a way that nobody has thought of.", job_id, exc_info=error)
+            return JobError(f"something went wrong here, not in your request: {type(error).__name__}; the worker's log has more")
