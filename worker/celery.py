@@ -46,6 +46,8 @@ def make_worker(settings: Settings) -> Celery:
         settings: the deployment's.
     """
     celery = make_celery(settings.resolved_broker_url, drain_seconds=settings.drain_seconds)
+    # A spawned child is given a copy of this object without its tasks, and imports what stands here to have them.
+    celery.conf.include = [__name__]
     database = Database(settings.resolved_database_url)
     threads = max(1, (os.cpu_count() or 1) // settings.workers)
     register_tasks(celery, Workplace(database, open_artifacts(settings.resolved_artifacts_url), settings.lease_seconds, threads))

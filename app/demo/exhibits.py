@@ -108,11 +108,11 @@ SEATTLE_WEATHER = Exhibit(
     unit="temperature (°C)",
     architecture="gallery:connected",
     columns={"left": ["y", "temp_min"], "right": ["precipitation", "wind"]},
-    context=28,
-    horizon=14,
-    training={"epochs": 10, "lr": 1e-3},
+    context=56,
+    horizon=28,
+    training={"epochs": 20, "lr": 1e-3, "schedule": "cosine"},
     seed=1,
-    shown=90,
+    shown=120,
 )
 
 EXHIBITS = (AIR_PASSENGERS, SEATTLE_WEATHER)

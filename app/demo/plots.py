@@ -77,6 +77,8 @@ def draw(picture: Picture, path: Path) -> None:
     axes.set_ylabel(picture.unit, fontsize=11)
     axes.set_xlabel("time", fontsize=11)
     _dress(axes)
+    # Below the axes: whatever the data look like, nothing of them is behind it.
+    figure.legend(loc="outside lower center", ncols=5, frameon=False, fontsize=9.5)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
@@ -100,4 +102,3 @@ def _dress(axes: Axes) -> None:
     axes.margins(x=0.01)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
-    axes.legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none", fontsize=10)

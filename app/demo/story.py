@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def run_demo(home: Path, console: Console, exhibits: Sequence[Exhibit] = EXHIBIT
     """
     started_at = time.monotonic()
     console.print(f"Starting Braidcast in {home} ...", soft_wrap=True)
-    with OwnService(home) as service, service.client() as client:
+    with OwnService(home) as service, closing(service.client()) as client:
         console.print(f"Ready at {service.url} after {time.monotonic() - started_at:.1f} s.\n", soft_wrap=True)
         plots = [_show(client, exhibit, home / "demo", console) for exhibit in exhibits]
     _say_what_is_next(console, home, plots, time.monotonic() - started_at)

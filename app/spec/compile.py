@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from app.errors import Fault, SpecError
 from app.spec.blocks import AnyBlock, Block, Connect, Stack
-from app.spec.forecaster import ForecasterSpec, PointHead
+from app.spec.forecaster import ForecasterSpec, PointHead, Scaling
 from app.spec.limits import NetworkLimits
 from app.spec.shapes import activations_of, decoder_parameters, input_width, multiply_adds_of, parameters_of, width_after
+from app.spec.training import Training
 
 BYTES_PER_PARAMETER = 16
 """Weight, gradient and Adam's two moments in single precision."""
@@ -164,11 +165,12 @@ def _check_inert(walk: _Walk) -> None:
     if isinstance(head, PointHead) and head.delta is not None and head.loss != "huber":
         walk.fault(f"{walk.base}/head/delta", "inert", f"delta does nothing for the loss {head.loss!r}; use 'huber', or leave it out")
     has_covariates = any(column != "y" for group in spec.inputs.values() for column in group.columns)
-    if "covariates" in spec.scaling.model_fields_set and not has_covariates:
+    # A default that is written out is no wish: what `validate` gives back can be sent again.
+    if spec.scaling.covariates != Scaling().covariates and not has_covariates:
         walk.fault(f"{walk.base}/scaling/covariates", "inert", "no input has a covariate to scale; leave it out")
-    if "weight_decay" in training.model_fields_set and training.optimizer == "adam":
+    if training.weight_decay != Training().weight_decay and training.optimizer == "adam":
         walk.fault(f"{walk.base}/training/weight_decay", "inert", "weight_decay belongs to the optimizer 'adamw'")
-    if "patience" in training.model_fields_set and training.patience is not None and training.patience >= training.epochs:
+    if training.patience not in {None, Training().patience} and training.patience >= training.epochs:
         sentence = f"a patience of {training.patience} never ends a training of {training.epochs} epochs; make it smaller, or null"
         walk.fault(f"{walk.base}/training/patience", "inert", sentence)
     levels = getattr(head, "levels", ())

@@ -23,6 +23,7 @@ from app.store.database import UtcDateTime, utc_now
 
 JOB_STATES = ("queued", "running", "cancelling", "cancelled", "pausing", "paused", "succeeded", "failed")
 LIVE_STATES = ("queued", "running", "cancelling", "pausing", "paused")
+ENDED_STATES = ("succeeded", "failed", "cancelled")
 
 Id = Annotated[str, mapped_column(sa.String(40), primary_key=True)]
 Owner = Annotated[str, mapped_column(sa.ForeignKey("owners.id"), index=True)]

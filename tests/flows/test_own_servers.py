@@ -1,14 +1,11 @@
 """The same road on a PostgreSQL and a Redis of one's own, by environment variables alone."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from tests.flows.service import running
-
-pytestmark = pytest.mark.skipif(find_spec("app.main") is None, reason="the HTTP API (app.main) is not here yet")
 
 ROOT = Path(__file__).parents[2]
 

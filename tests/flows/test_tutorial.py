@@ -3,14 +3,11 @@
 import re
 import shutil
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.flows.service import Service
-
-pytestmark = pytest.mark.skipif(find_spec("app.main") is None, reason="the HTTP API (app.main) is not here yet")
 
 ROOT = Path(__file__).parents[2]
 

@@ -32,7 +32,8 @@ Values = npt.NDArray[np.float64]
 def measure_residuals(forecaster: Forecaster, material: Material) -> Float[Tensor, "horizon level"] | None:
     """Quantiles of a point forecaster's scaled errors on the validation windows, [horizon, RESIDUAL_LEVELS].
 
-    Errors of all steps are pooled in units of each step's own root mean square, as one step alone has too few of them.
+    Sizes of errors of all steps are pooled in units of each step's own root mean square, as one step alone has too few of them, and taken
+    to both sides alike, so that every interval holds the forecast: split conformal intervals (Lei et al. 2018) with a scale per step.
 
     Args:
         forecaster: trained.
@@ -51,8 +52,11 @@ def measure_residuals(forecaster: Forecaster, material: Material) -> Float[Tenso
     counts = seen.sum(axis=0)
     spread = np.sqrt((np.where(seen, errors, 0.0) ** 2).sum(axis=0) / np.maximum(counts, 1))
     spread = np.where((counts > 0) & (spread > 0.0), spread, overall)
-    pooled = (errors / np.where(spread > 0.0, spread, 1.0))[seen]
-    return torch.from_numpy(spread[:, None] * np.quantile(pooled, RESIDUAL_LEVELS)[None, :]).float()
+    pooled = np.abs(errors / np.where(spread > 0.0, spread, 1.0))[seen]
+    levels = np.array(RESIDUAL_LEVELS)
+    # Among n errors and the one to come, each place in their order is as likely as another.
+    shares = np.minimum(np.abs(2 * levels - 1) * (len(pooled) + 1) / len(pooled), 1.0)
+    return torch.from_numpy(spread[:, None] * (np.sign(levels - 0.5) * np.quantile(pooled, shares))[None, :]).float()
 
 
 def score(forecaster: Forecaster, material: Material, season: int) -> dict[str, dict[str, float | None]]:

@@ -59,6 +59,7 @@ def test_residuals_rise_with_their_level_and_widen_with_the_error_of_their_step(
     assert forecaster.residuals is not None
     assert (forecaster.residuals.diff(dim=1) >= 0).all()
     assert forecaster.residuals.shape == (4, 99)
+    assert forecaster.residuals[:, 49].tolist() == [0.0] * 4
     assert len(material.split.validation) > 30
     assert (
         prepare(forecaster.spec, waves(noise=0.4, missing=0.1), CPU).split.test.position.tolist() == material.split.test.position.tolist()

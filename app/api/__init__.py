@@ -1,0 +1,1 @@
+"""HTTP: one file per noun with its requests, answers and endpoints."""

@@ -1,0 +1,75 @@
+"""Who may ask what? Every route wants a key, and a scope by its method; the exceptions stand here and nowhere else.
+
+`authorize` is a dependency of the whole app, so a new route is closed until it says otherwise here. Whose key it is decides what is
+seen: ids of other owners answer 404, as ids that do not exist.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.api.services import Served
+from app.errors import ForbiddenError, UnauthorizedError
+from app.store.keys import Principal, authenticate
+
+OPEN_PATHS = frozenset({"/health/live", "/health/ready", "/docs", "/docs/oauth2-redirect"})
+"""What needs no key: nothing of anybody's is in their answers."""
+
+READING_POSTS = frozenset({"/v1/architectures/validate", "/v1/models/{model_id}/forecasts"})
+"""POST for the sake of a body: they change nothing."""
+
+KEYS_PREFIX = "/v1/keys"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def scope_of(method: str, path: str) -> str | None:
+    """The scope that a route wants.
+
+    Args:
+        method: of the request.
+        path: the route's, with its parameters in braces.
+
+    Returns:
+        `read`, `write` or `admin`; None where no key is needed.
+    """
+    if path in OPEN_PATHS:
+        return None
+    if path.startswith(KEYS_PREFIX):
+        return "admin"
+    return "read" if method in SAFE_METHODS or path in READING_POSTS else "write"
+
+
+def authorize(request: Request, services: Served) -> None:
+    """Lets a request through to its endpoint, and notes whose it is.
+
+    Raises:
+        UnauthorizedError: no key, or one that is not known or was revoked.
+        ForbiddenError: a key without the scope.
+    """
+    scope = scope_of(request.method, request.scope["route"].path)
+    if scope is None:
+        return
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token:
+        raise UnauthorizedError("send the header 'Authorization: Bearer bc_...'; `braidcast key create` makes a key")
+    with services.database.read() as db:
+        principal = authenticate(db, token.strip())
+    if principal is None:
+        raise UnauthorizedError("the key is not known here, or was revoked; `braidcast key create` makes a new one")
+    if scope not in principal.scopes:
+        held = ", ".join(sorted(principal.scopes))
+        raise ForbiddenError(f"this needs a key with the scope {scope!r}, and yours has: {held}; ask for another key", code="scope_missing")
+    request.state.principal = principal
+
+
+def principal_of(request: Request) -> Principal:
+    """Whose request it is, after `authorize`."""
+    principal = request.state.principal
+    assert isinstance(principal, Principal)  # noqa: S101 for the type checker: a state has no types
+    return principal
+
+
+Asker = Annotated[Principal, Depends(principal_of)]
+"""An endpoint's parameter: who asks."""

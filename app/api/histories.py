@@ -1,0 +1,118 @@
+"""Which histories does a forecast start from? Those that were sent, or the newest of the dataset that the model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from app.api.services import Services
+from app.errors import ForecastError, SeriesError
+from app.forecasting.forecaster import Forecaster, History, Values
+from app.forecasting.windows import covariates_of, future_columns_of
+from app.series.frequency import Frequency, as_times, parse_frequency
+from app.series.moments import Moment, read_moment
+from app.series.panel import TARGET, Panel, panel_of
+from app.series.table import open_arrow
+from app.store.datasets import get_version
+from app.store.tables import ModelRow
+
+Numbers = list[float | None]
+
+
+class SeriesBody(BaseModel):
+    """A series that is sent along.
+
+    Attributes:
+        unique_id: what it is called in the answer.
+        start: time of the first value, in the form of the model's dataset: RFC 3339, or a whole number.
+        target: values, null where missing.
+        past: covariates up to the same step.
+        future: columns that the model knows ahead, from the step after the target's last on.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    unique_id: str = Field(default="series", max_length=256)
+    start: str | int
+    target: Numbers
+    past: dict[str, Numbers] = {}
+    future: dict[str, Numbers] = {}
+
+
+def sent_histories(forecaster: Forecaster, series: Sequence[SeriesBody]) -> list[History]:
+    """The histories that a request brings.
+
+    Raises:
+        ForecastError: a start cannot be a time of this model's series.
+    """
+    freq = parse_frequency(forecaster.freq)
+    return [
+        History(
+            unique_id=one.unique_id,
+            start=_start(one.start, freq, forecaster, f"#/series/{position}/start"),
+            columns={TARGET: _values(one.target), **{name: _values(values) for name, values in one.past.items() if name != TARGET}},
+            future={name: _values(values) for name, values in one.future.items()},
+        )
+        for position, one in enumerate(series)
+    ]
+
+
+def _values(numbers: Numbers) -> Values:
+    return np.array([np.nan if number is None else number for number in numbers], dtype=np.float64)
+
+
+def _start(value: str | int, freq: Frequency, forecaster: Forecaster, pointer: str) -> Moment:
+    try:
+        moment = read_moment(value, forecaster.time_kind)
+    except SeriesError as error:
+        raise ForecastError(error.detail, code="time", pointer=pointer) from error
+    if freq.shift(as_times([moment]), 0)[0] != moment:
+        sentence = (
+            f"start is {value!r}, which is no step of the frequency {forecaster.freq}; send the first day of the period that it means"
+        )
+        raise ForecastError(sentence, code="off_frequency", pointer=pointer)
+    return moment
+
+
+def stored_histories(
+    services: Services,
+    db: Session,
+    model: ModelRow,
+    forecaster: Forecaster,
+    unique_ids: Sequence[str],
+    future: Mapping[str, Mapping[str, Numbers]],
+) -> list[History]:
+    """The newest histories of the model's own dataset.
+
+    Where the model knows columns ahead, the steps at the end of a series that have no target yet are its future; what a request sends
+    goes before them.
+
+    Raises:
+        ForecastError: the dataset has no such series.
+        NotFoundError: the dataset was deleted.
+    """
+    version = get_version(db, model.owner_id, model.dataset_id)
+    columns = ["unique_id", "ds", TARGET, *covariates_of(forecaster.spec)]
+    with services.artifacts.open_local(version.digest) as path:
+        frame = open_arrow(path, columns=columns).filter(pl.col("unique_id").is_in(list(unique_ids)))
+    panel = panel_of(frame, parse_frequency(forecaster.freq), columns[3:])
+    for position, unique_id in enumerate(unique_ids):
+        if unique_id not in panel.positions:
+            sentence = f"{unique_id[:128]!r} is not a series of {model.dataset_id}; GET /v1/datasets/{model.dataset_id}/series lists them"
+            raise ForecastError(sentence, code="unknown_series", pointer=f"#/unique_ids/{position}")
+    return [_stored(panel, forecaster, unique_id, future.get(unique_id, {})) for unique_id in unique_ids]
+
+
+def _stored(panel: Panel, forecaster: Forecaster, unique_id: str, sent: Mapping[str, Numbers]) -> History:
+    series = panel.positions[unique_id]
+    columns = {name: panel.values(series, name) for name in (TARGET, *covariates_of(forecaster.spec))}
+    ahead = future_columns_of(forecaster.spec)
+    seen = np.flatnonzero(np.isfinite(columns[TARGET]))
+    end = int(seen[-1]) + 1 if ahead and len(seen) else len(columns[TARGET])
+    own = {name: columns[name][end:] for name in ahead} if end < len(columns[TARGET]) else {}
+    future = own | {name: _values(values) for name, values in sent.items()}
+    return History(unique_id, panel.start(series), {name: values[:end] for name, values in columns.items()}, future)

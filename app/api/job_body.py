@@ -1,0 +1,112 @@
+"""How is a job told? What it is, how far it is, how it ended, and where more is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, JsonValue
+
+from app.store.tables import ENDED_STATES, JobRow
+
+Status = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
+
+
+class JobProgress(BaseModel):
+    """How far a job is; null where nobody knows yet. `eta_seconds` is until the last epoch, at the pace so far."""
+
+    phase: str | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    step: int | None = None
+    fraction: float | None = None
+    eta_seconds: float | None = None
+
+
+class JobFailure(BaseModel):
+    """Why a job failed, and whether a retry may help."""
+
+    code: str
+    message: str
+    pointer: str | None
+    retryable: bool
+
+
+class JobUrls(BaseModel):
+    """Where more is told."""
+
+    self: str
+    events: str
+    metrics: str
+    stream: str
+    attempts: str
+    cancel: str
+
+
+class JobBody(BaseModel):
+    """A job. `architecture` is the complete document that it trains; `metrics` has the newest values, and the best."""
+
+    id: str
+    kind: str
+    name: str
+    status: Status
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int
+    max_attempts: int
+    dataset: str
+    dataset_version: int
+    progress: JobProgress
+    metrics: dict[str, JsonValue]
+    error: JobFailure | None
+    model: str | None
+    architecture: dict[str, JsonValue]
+    metadata: dict[str, JsonValue]
+    urls: JobUrls
+
+
+def job_body(row: JobRow) -> JobBody:
+    """A job as it is answered."""
+    here = f"/v1/jobs/{row.id}"
+    newest = {name: value for name, value in row.metrics.items() if name != "best_val_loss"}
+    return JobBody(
+        id=row.id,
+        kind=row.kind,
+        name=row.name,
+        status=row.status,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        attempt=row.attempt,
+        max_attempts=row.max_attempts,
+        dataset=row.dataset_id,
+        dataset_version=row.dataset_version,
+        progress=JobProgress.model_validate(row.progress),
+        metrics={**newest, "best": {"val_loss": row.metrics.get("best_val_loss")}} if newest else {},
+        error=None if row.error is None else JobFailure.model_validate(row.error),
+        model=row.model_id,
+        architecture=row.spec,
+        metadata=row.metadata_,
+        urls=JobUrls(
+            self=here,
+            events=f"{here}/events",
+            metrics=f"{here}/metrics",
+            stream=f"{here}/stream",
+            attempts=f"{here}/attempts",
+            cancel=f"{here}/cancel",
+        ),
+    )
+
+
+def has_ended(row: JobRow) -> bool:
+    """Whether nothing more will happen to a job by itself."""
+    return row.status in ENDED_STATES
+
+
+def etag_of(row: JobRow, *more: object) -> str:
+    """A weak entity tag: it moves whenever the job's answer does."""
+    state = json.dumps([row.id, row.status, row.attempt, row.max_attempts, row.last_seq, row.progress, *map(str, more)], sort_keys=True)
+    return f'W/"{hashlib.sha256(state.encode()).hexdigest()[:32]}"'

@@ -1,0 +1,76 @@
+"""What happens to each request before any route sees it? It gets an id, and its body a bound."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import problem
+from app.errors import TooLargeError
+from app.store.ids import new_id
+
+UPLOAD = ("POST", "/v1/datasets")
+
+
+class RequestIds:
+    """Gives each request an id: in its state, its failures and the header `X-Request-Id`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = new_id("req")
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+
+class BodyLimit:
+    """Refuses bodies over the deployment's bounds: at once where their length is told, else when they pass it.
+
+    The framework's own limit answers in plain text, which no other failure here does.
+
+    Args:
+        app: what comes after it.
+        upload_bytes: bound of an uploaded data set.
+        other_bytes: bound of everything else.
+    """
+
+    def __init__(self, app: ASGIApp, upload_bytes: int, other_bytes: int) -> None:
+        self._app = app
+        self._upload_bytes = upload_bytes
+        self._other_bytes = other_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._upload_bytes if (scope["method"], scope["path"]) == UPLOAD else self._other_bytes
+        sentence = f"the body has more than {limit:,} bytes, the most that is read here; send less, or in parts"
+        told = Headers(scope=scope).get("content-length", "")
+        if told.isdecimal() and int(told) > limit:
+            await problem(Request(scope), TooLargeError(sentence), {"Connection": "close"})(scope, receive, send)
+            return
+        received = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                raise HTTPException(TooLargeError.status, sentence, {"Connection": "close"})
+            return message
+
+        await self._app(scope, receive_bounded, send)

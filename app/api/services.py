@@ -1,0 +1,51 @@
+"""What do endpoints work with? Put together once in `app.main`, handed to each request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.forecasting.cache import ForecasterCache
+from app.queue import Queue
+from app.series.options import TableLimits
+from app.spec.limits import NetworkLimits
+from app.store.artifacts import ArtifactStore
+from app.store.database import Database
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a request needs of the service.
+
+    Attributes:
+        database: rows.
+        artifacts: bytes by content.
+        queue: where jobs are announced.
+        forecasters: models in memory.
+        table_limits: of an uploaded table.
+        network_limits: of a document.
+        max_body_bytes: of an upload, as it is sent.
+        max_json_bytes: of any other request.
+    """
+
+    database: Database
+    artifacts: ArtifactStore
+    queue: Queue
+    forecasters: ForecasterCache
+    table_limits: TableLimits
+    network_limits: NetworkLimits
+    max_body_bytes: int
+    max_json_bytes: int
+
+
+def services_of(request: Request) -> Services:
+    """The services that `app.main` put together."""
+    services = request.app.state.services
+    assert isinstance(services, Services)  # noqa: S101 for the type checker: a state has no types
+    return services
+
+
+Served = Annotated[Services, Depends(services_of)]
+"""An endpoint's parameter: the services."""

@@ -1,0 +1,86 @@
+"""What is the service put together from? The only reader of Settings on the API's side.
+
+Run as `uvicorn --factory app.main:create_app`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+import torch
+from fastapi import Depends, FastAPI
+from fastapi_offline import FastAPIOffline
+
+from app.api import architectures, datasets, forecasts, health, jobs, keys, limits, metrics, models, stream, uploads
+from app.api.access import authorize
+from app.api.middleware import BodyLimit, RequestIds
+from app.api.problems import Problem, answer_problems
+from app.api.services import Services
+from app.forecasting.cache import ForecasterCache
+from app.queue import Queue
+from app.series.options import TableLimits
+from app.settings import Settings
+from app.spec.limits import NetworkLimits
+from app.store.artifacts import open_artifacts
+from app.store.database import Database
+
+ROUTERS = (uploads, datasets, architectures, jobs, metrics, stream, models, forecasts, keys, limits, health)
+"""One module per noun, each with its `router`."""
+
+DESCRIPTION = "Trains and serves recurrent forecasters that you design. Every answer but /health wants `Authorization: Bearer bc_...`."
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The service.
+
+    Args:
+        settings: the deployment's; read from the environment when left out.
+    """
+    services = services_from(settings or Settings())
+    # Two threads in each of two busy processes on two cores were 20 to 40 times slower than one.
+    torch.set_num_threads(1)
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="Braidcast",
+        version=version("braidcast"),
+        description=DESCRIPTION,
+        dependencies=[Depends(authorize)],
+        responses={"default": {"model": Problem, "description": "RFC 9457 problem+json"}},
+        lifespan=_lifespan(services),
+    )
+    app.state.services = services
+    for module in ROUTERS:
+        app.include_router(module.router)
+    answer_problems(app)
+    app.add_middleware(BodyLimit, upload_bytes=services.max_body_bytes, other_bytes=services.max_json_bytes)
+    app.add_middleware(RequestIds)
+    return app
+
+
+def services_from(settings: Settings) -> Services:
+    """What the settings say, as endpoints use it."""
+    artifacts = open_artifacts(settings.resolved_artifacts_url)
+    return Services(
+        database=Database(settings.resolved_database_url),
+        artifacts=artifacts,
+        queue=Queue(settings.resolved_broker_url),
+        forecasters=ForecasterCache(artifacts.read, settings.cache_bytes),
+        table_limits=TableLimits(
+            settings.max_rows, settings.max_series, settings.max_columns, settings.max_field_bytes, settings.max_expanded_bytes
+        ),
+        network_limits=NetworkLimits(settings.max_parameters, settings.max_blocks, settings.max_depth, settings.max_units),
+        max_body_bytes=settings.max_body_bytes,
+        max_json_bytes=settings.max_json_bytes,
+    )
+
+
+def _lifespan(services: Services) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def run(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        services.queue.close()
+        services.database.dispose()
+
+    return run

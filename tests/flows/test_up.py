@@ -1,0 +1,78 @@
+"""`braidcast up` keeps everything under its home, ends cleanly, and goes on where it was when it is started again."""
+
+import os
+import signal
+import sqlite3
+import stat
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.flows.service import Service, running
+
+pytestmark = [pytest.mark.services, pytest.mark.slow]
+
+ROOT = Path(__file__).parents[2]
+
+
+def below(process: int) -> set[int]:
+    """Every process that a process started, and those that they started."""
+    children: dict[int, set[int]] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        children.setdefault(parent, set()).add(int(entry.name))
+    found: set[int] = set()
+    waiting = {process}
+    while waiting:
+        waiting = set().union(*(children.get(one, set()) for one in waiting)) - found
+        found |= waiting
+    return found
+
+
+def is_running(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_everything_is_under_the_home_and_the_key_is_its_owners_alone(service: Service) -> None:
+    kept = {path.name for path in service.home.iterdir()}
+    assert {"braidcast.db", "artifacts", "logs", "key", "redis"} <= kept
+    assert stat.S_IMODE((service.home / "key").stat().st_mode) == 0o600
+    with sqlite3.connect(service.home / "braidcast.db") as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    keys = service.http.get("/v1/keys").json()["data"]
+    assert [key["scopes"] for key in keys] == [["read", "write", "admin"]]
+
+
+def test_the_documentation_needs_no_key_and_nothing_from_elsewhere(service: Service) -> None:
+    page = httpx.get(f"http://127.0.0.1:{service.port}/docs")
+    assert page.status_code == 200
+    assert "https://" not in page.text
+    assert httpx.get(f"http://127.0.0.1:{service.port}/v1/models").status_code == 401
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_with_all_its_processes_and_a_job_goes_on_at_the_next_start(tmp_path: Path, ending: signal.Signals) -> None:
+    home = tmp_path / "home"
+    with running(home) as service:
+        dataset = service.upload((ROOT / "app" / "demo" / "air_passengers.csv").read_text(), "passengers")
+        training = {"epochs": 300, "patience": None, "batch_size": 8}
+        request = {"name": "on", "dataset": dataset, "architecture": "gallery:stacked", "context": 24, "horizon": 6, "training": training}
+        job = service.train(request)
+        service.wait(job, status="running")
+        processes = below(service.process.pid)
+        assert len(processes) >= 4
+        os.kill(service.process.pid, ending)
+        assert service.process.wait(60) == 0
+        assert not [process for process in processes if is_running(process)]
+    with running(home) as service:
+        ended = service.wait(job, status="succeeded")
+        assert service.http.get(f"/v1/models/{ended['model']}").json()["name"] == "on"
+        outcomes = [attempt["outcome"] for attempt in service.http.get(f"/v1/jobs/{job}/attempts").json()["data"]]
+        assert outcomes == ["released", "succeeded"]
