@@ -7,7 +7,6 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
-import sqlalchemy as sa
 from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, JsonValue
 from sqlalchemy.exc import IntegrityError
@@ -196,6 +195,4 @@ def architecture_body(row: ArchitectureRow) -> ArchitectureBody:
 
 def _insert(db: Session, owner: str, name: str, compiled: CompiledSpec) -> tuple[ArchitectureRow, bool]:
     digest, spec = spec_digest(compiled.spec), as_written(compiled.spec)
-    same = sa.select(ArchitectureRow.id).where(ArchitectureRow.owner_id == owner, ArchitectureRow.digest == digest)
-    is_new = db.scalar(same) is None
-    return insert_architecture(db, owner, name=name, digest=digest, spec=spec, parameters=compiled.parameters), is_new
+    return insert_architecture(db, owner, name=name, digest=digest, spec=spec, parameters=compiled.parameters)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
-import sqlalchemy as sa
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, JsonValue
-from sqlalchemy.orm import Session
 
 from app.api.access import Asker
 from app.api.bodies import Id, Name, StrictBody
@@ -23,12 +17,10 @@ from app.api.services import Served
 from app.errors import NotFoundError
 from app.series.frequency import Times
 from app.series.moments import write_moments
-from app.series.panel import TARGET, Values
-from app.store.datasets import delete_dataset, get_dataset, get_version, list_datasets, rename_dataset
+from app.series.panel import TARGET
+from app.series.thinning import FEWEST_POINTS, thinned
+from app.store.datasets import delete_dataset, get_dataset, get_version, list_datasets, newest_versions, rename_dataset
 from app.store.tables import DatasetRow, DatasetVersionRow
-
-FEWEST_POINTS = 4
-"""Both ends, the lowest and the highest."""
 
 MOST_POINTS = 10_000
 """More than any screen has columns."""
@@ -131,7 +123,7 @@ def list_all(services: Served, asker: Asker, limit: Limit = DEFAULT_LIMIT, after
     """Your datasets, newest first."""
     with services.database.read() as db:
         page = list_datasets(db, asker.owner, limit=limit, after=after)
-        versions = _newest(db, page.rows)
+        versions = newest_versions(db, page.rows)
     return page_body(page, lambda row: dataset_body(row, versions[row.id]))
 
 
@@ -213,36 +205,6 @@ def get_points(
         timestamps=write_moments(_times(kept["ds"]), version.facts["time_kind"]),
         values={name: kept[name].to_list() for name in names},
     )
-
-
-def thinned(columns: Sequence[Values], most: int) -> npt.NDArray[np.int64]:
-    """Which rows to draw: the first, the last, and those with the lowest and highest value of each column in equal stretches.
-
-    Where there are more columns than `most` has room for, the first ones decide.
-
-    Args:
-        columns: equally long, NaN where missing.
-        most: rows at most, at least FEWEST_POINTS.
-    """
-    length = len(columns[0])
-    if length <= most:
-        return np.arange(length)
-    deciding = columns[: (most - 2) // 2]
-    stretches = (most - 2) // (2 * len(deciding))
-    edges = np.linspace(0, length, stretches + 1).astype(np.int64)
-    kept = {0, length - 1}
-    for values in deciding:
-        lowest, highest = (np.where(np.isnan(values), missing, values) for missing in (np.inf, -np.inf))
-        for start, end in pairwise(edges):
-            kept |= {int(start + lowest[start:end].argmin()), int(start + highest[start:end].argmax())}
-    return np.array(sorted(kept), dtype=np.int64)
-
-
-def _newest(db: Session, rows: Sequence[DatasetRow]) -> dict[str, DatasetVersionRow]:
-    """The newest version of each dataset, in one query."""
-    query = sa.select(DatasetVersionRow).join(DatasetRow, DatasetRow.id == DatasetVersionRow.dataset_id)
-    query = query.where(DatasetRow.id.in_([row.id for row in rows]), DatasetVersionRow.version == DatasetRow.newest_version)
-    return {version.dataset_id: version for version in db.scalars(query)}
 
 
 def _scan(path: Path) -> pl.LazyFrame:

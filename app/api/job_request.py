@@ -2,20 +2,22 @@
 
     body + document + dataset -> resolve_spec -> compile_spec -> NewJob
 
-A document comes inline, by its id, from the gallery, or not at all. Faults point at a place in the request's own body.
+A document comes inline, by its id, from the gallery, or not at all. Faults point at a place in the request's own body (`job_faults.py`).
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, WrapValidator
 from sqlalchemy.orm import Session
 
 from app.api.bodies import NO_NUL, Name, StrictBody
-from app.errors import Fault, SpecError
+from app.api.job_faults import INLINE, escaped, told_faults
+from app.errors import InputError, SpecError
 from app.series.frequency import parse_frequency
 from app.spec.compile import compile_spec
 from app.spec.forecaster import ForecasterSpec
@@ -29,13 +31,41 @@ from app.store.jobs import NewJob
 from app.store.tables import DatasetVersionRow
 
 GALLERY_PREFIX = "gallery:"
-INLINE = "#/architecture"
 LONGEST_NAME = 128
+
+LONGEST_RUNTIME_SECONDS = 366 * 86_400
+"""A year: longer is a slip of the pen, and far longer is no number that a database takes."""
+
+DEEPEST_METADATA = 16
+"""Lists and objects inside each other; what is some hundreds deep can be read and not be written again."""
+
+SHOWN_CHARACTERS = 60
 
 Reference = Annotated[str, Field(max_length=256, pattern=NO_NUL)]
 """An id, which may be nobody's."""
 
-Season = Annotated[int, Field(ge=1, le=100_000)]
+Steps = Annotated[int, Field(ge=1, le=100_000)]
+
+
+def _in_words(sentence: str) -> WrapValidator:
+    """Refuses what is of none of several types with one sentence: a pointer per type would lead to places that no body has."""
+
+    def check(value: object, handler: Callable[[object], object]) -> object:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise ValueError(f"{sentence}, and is {repr(value)[:SHOWN_CHARACTERS]}") from error
+
+    return WrapValidator(check)
+
+
+Document = Annotated[
+    dict[str, Any] | Reference, _in_words("architecture: must be a document, the id of one ('arc_...'), or 'gallery:' and a name")
+]
+Season = Annotated[
+    Steps | Annotated[list[Steps], Field(min_length=1, max_length=8)],
+    _in_words("season: must be a number of steps, whole and from 1 to 100,000, or a list of 1 to 8 such"),
+]
 
 
 class Resources(StrictBody):
@@ -48,7 +78,7 @@ class Resources(StrictBody):
     """
 
     device: Literal["auto", "cpu", "gpu"] = "auto"
-    max_runtime_seconds: Annotated[int, Field(ge=1)] | None = None
+    max_runtime_seconds: Annotated[int, Field(ge=1, le=LONGEST_RUNTIME_SECONDS)] | None = None
     priority: Annotated[int, Field(ge=0, le=9)] = 3
 
 
@@ -73,13 +103,13 @@ class JobRequest(StrictBody):
     kind: Literal["train"]
     dataset: Reference
     name: Name | None = None
-    architecture: dict[str, Any] | Reference | None = None
+    architecture: Document | None = None
     columns: dict[str, list[str]] = Field(default_factory=dict)
-    context: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    horizon: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    context: Steps | None = None
+    horizon: Steps | None = None
     training: dict[str, Any] = Field(default_factory=dict)
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
-    season: Season | Annotated[list[Season], Field(min_length=1, max_length=8)] | None = None
+    season: Season | None = None
     resources: Resources = Resources()
     metadata: dict[str, Any] = Field(default_factory=dict)
 
@@ -94,20 +124,23 @@ def plan_job(db: Session, owner: str, request: JobRequest, limits: NetworkLimits
         limits: of a network.
 
     Raises:
+        InputError: the metadata is nothing that JSON can give back.
         SpecError: nothing can be trained so; the faults point into the body.
         NotFoundError: the owner has no such dataset or document.
     """
+    _check_metadata(request.metadata)
     version = get_version(db, owner, request.dataset)
     facts = facts_of(version)
     spec, label = _document(db, owner, request, facts)
     try:
         resolved = resolve_spec(
-            spec, facts, horizon=request.horizon, context=request.context, columns=_columns(request), training=_training(request)
+            spec, facts, horizon=request.horizon, context=request.context, columns=request.columns, training=_training(request)
         )
+        _check_doubles(resolved)
         _check_calendar(resolved, facts)
         compile_spec(resolved, limits)
     except SpecError as error:
-        faults = tuple(Fault(_place(fault.pointer, request), fault.code, fault.detail) for fault in error.faults)
+        faults = told_faults(error.faults, request.model_dump(exclude_unset=True))
         raise SpecError(error.detail, code=error.fault_code, faults=faults) from error
     name = request.name or f"{get_dataset(db, owner, request.dataset).name} {label}"[:LONGEST_NAME]
     return NewJob(
@@ -162,23 +195,28 @@ def _gallery(name: str) -> tuple[ForecasterSpec, str]:
     return found.spec, name
 
 
-def _columns(request: JobRequest) -> Mapping[str, list[str]]:
-    for name, columns in request.columns.items():
-        doubles = sorted({column for column in columns if columns.count(column) > 1})
-        if doubles:
-            sentence = f"columns.{name}: {', '.join(doubles)} is named twice; once is enough"
-            raise SpecError(sentence, code="doubled_column", pointer=f"#/columns/{name}")
-    return request.columns
-
-
 def _training(request: JobRequest) -> dict[str, Any]:
-    given = request.training.get("seed")
     if request.seed is None:
         return request.training
-    if given is not None and given != request.seed:
-        sentence = f"seed: is {request.seed} here and {given} in training.seed; leave one of them out"
+    given = request.training.get("seed", request.seed)
+    if given != request.seed:
+        sentence = f"seed: is {request.seed} here and {repr(given)[:SHOWN_CHARACTERS]} in training.seed; leave one of them out"
         raise SpecError(sentence, code="contradiction", pointer="#/seed")
-    return {**request.training, "seed": request.seed}
+    return {"seed": request.seed, **request.training}
+
+
+def _check_doubles(spec: ForecasterSpec) -> None:
+    """What an input reads twice: the target too, under its own name and as `y`."""
+    for name, group in spec.inputs.items():
+        for key, names in (("columns", group.columns), ("features", group.features)):
+            doubles = _doubles(names)
+            if doubles:
+                sentence = f"inputs.{name}.{key}: {', '.join(doubles)} is named twice; once is enough"
+                raise SpecError(sentence, code="doubled_column", pointer=f"#/inputs/{name}/{key}")
+
+
+def _doubles(names: Sequence[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 def _check_calendar(spec: ForecasterSpec, facts: PanelFacts) -> None:
@@ -190,17 +228,35 @@ def _check_calendar(spec: ForecasterSpec, facts: PanelFacts) -> None:
             raise SpecError(sentence, code="no_calendar", pointer=f"#/inputs/{name}/features")
 
 
-def _place(pointer: str, request: JobRequest) -> str:
-    """Where in the body something stands that is wrong in the resolved document."""
-    section, _, rest = pointer.removeprefix("#/").partition("/")
-    key = rest.partition("/")[0]
-    inline = request.architecture if isinstance(request.architecture, dict) else {}
-    if section in {"context", "horizon"} and getattr(request, section) is not None:
-        return pointer
-    if section not in ForecasterSpec.model_fields or (section in {"context", "horizon"} and section not in inline):
-        return pointer
-    if section == "training" and key in request.training:
-        return pointer
-    if section == "inputs" and key in request.columns:
-        return f"#/columns/{key}"
-    return f"{INLINE}/{pointer.removeprefix('#/')}" if inline else INLINE
+def _check_metadata(metadata: dict[str, Any]) -> None:
+    """It is given back as it came, so it must be JSON: finite, in Unicode, and not too deep."""
+    waiting: list[tuple[object, str, int]] = [(metadata, "#/metadata", 1)]
+    while waiting:
+        value, pointer, depth = waiting.pop()
+        code, rule = _unfit(value, depth)
+        if code:
+            place = pointer.removeprefix("#/").replace("/", ".")[:SHOWN_CHARACTERS]
+            raise InputError(f"{place}: {rule}", code=code, pointer=pointer)
+        if isinstance(value, dict):
+            waiting.extend((item, f"{pointer}/{escaped(key)}", depth + 1) for key, item in value.items())
+        elif isinstance(value, list):
+            waiting.extend((item, f"{pointer}/{position}", depth + 1) for position, item in enumerate(value))
+
+
+def _unfit(value: object, depth: int) -> tuple[str, str]:
+    """Why a value of the metadata cannot be given back: a code and a sentence, or two empty ones."""
+    match value:
+        case float() if not math.isfinite(value):
+            return "finite_number", "must be a finite number; JSON has neither NaN nor Infinity, use null"
+        case str() if not _is_unicode(value):
+            return "string_unicode", "must be text in Unicode, and has half of a surrogate pair"
+        case dict() if not all(map(_is_unicode, value)):
+            return "string_unicode", "has a key that is no text in Unicode: half of a surrogate pair"
+        case dict() | list() if depth > DEEPEST_METADATA:
+            return "too_deep", f"is nested deeper than {DEEPEST_METADATA} levels; flatten it"
+        case _:
+            return "", ""
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)

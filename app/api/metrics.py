@@ -12,9 +12,9 @@ from pydantic import BaseModel
 
 from app.api.access import Asker
 from app.api.bodies import Id
-from app.api.datasets import thinned
 from app.api.job_body import etag_of
 from app.api.services import Served
+from app.series.thinning import FEWEST_POINTS, thinned
 from app.store.jobs import get_job
 from app.store.progress import list_points
 from app.store.tables import MetricPointRow
@@ -22,7 +22,6 @@ from app.store.tables import MetricPointRow
 router = APIRouter(tags=["jobs"])
 
 MOST_POINTS = 10_000
-FEWEST_POINTS = 4
 
 
 class MetricsBody(BaseModel):

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, BinaryIO
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
@@ -33,6 +34,9 @@ BLOCK_BYTES = 1024 * 1024
 
 SLICE_BYTES = 64 * 1024
 """Inflated at once: what it opens to is in memory as a whole, and may be some 500 times as large."""
+
+READERS = CapacityLimiter(2)
+"""Tables that are read at once: each may take as much memory as its limits allow. Others wait on disk."""
 
 router = APIRouter(tags=["datasets"])
 
@@ -66,7 +70,7 @@ async def upload_dataset(
     with TemporaryDirectory(prefix=SPOOL_PREFIX) as folder:
         spooled = Path(folder) / "upload"
         media_type = await _spool(request, spooled, services.table_limits.expanded_bytes)
-        body = await run_in_threadpool(_store, services, asker.owner, spooled, media_type, said)
+        body = await to_thread.run_sync(_store, services, asker.owner, spooled, media_type, said, limiter=READERS)
     response.headers["Location"] = body.urls.self
     return body
 

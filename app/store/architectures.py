@@ -13,15 +13,17 @@ from app.store.pages import Page, page_of
 from app.store.tables import ArchitectureRow
 
 
-def insert_architecture(db: Session, owner: str, *, name: str, digest: str, spec: dict[str, Any], parameters: int) -> ArchitectureRow:
-    """The owner's architecture of this document; the one that is there, where the same document was named before."""
+def insert_architecture(
+    db: Session, owner: str, *, name: str, digest: str, spec: dict[str, Any], parameters: int
+) -> tuple[ArchitectureRow, bool]:
+    """The owner's architecture of this document, and whether it is new: where the same document was named before, that one."""
     found = db.scalar(sa.select(ArchitectureRow).where(ArchitectureRow.owner_id == owner, ArchitectureRow.digest == digest))
     if found is not None:
-        return found
+        return found, False
     row = ArchitectureRow(id=new_id("arc"), owner_id=owner, name=name, digest=digest, spec=spec, parameters=parameters)
     db.add(row)
     db.flush()
-    return row
+    return row, True
 
 
 def get_architecture(db: Session, owner: str, architecture_id: str) -> ArchitectureRow:

@@ -78,6 +78,13 @@ def get_version(db: Session, owner: str, dataset_id: str, version: int | None = 
     return row
 
 
+def newest_versions(db: Session, rows: Sequence[DatasetRow]) -> dict[str, DatasetVersionRow]:
+    """The newest version of each dataset, in one query."""
+    query = sa.select(DatasetVersionRow).join(DatasetRow, DatasetRow.id == DatasetVersionRow.dataset_id)
+    query = query.where(DatasetRow.id.in_([row.id for row in rows]), DatasetVersionRow.version == DatasetRow.newest_version)
+    return {version.dataset_id: version for version in db.scalars(query)}
+
+
 def list_datasets(db: Session, owner: str, *, limit: int = 50, after: str | None = None) -> Page[DatasetRow]:
     """The owner's datasets, newest first."""
     return page_of(db, sa.select(DatasetRow).where(DatasetRow.owner_id == owner), DatasetRow.id, limit, after)

@@ -209,7 +209,7 @@ def test_a_document_that_two_requests_keep_at_once_is_kept_once(postgres_server:
     client = TestClient(app, headers={"Authorization": f"Bearer {token}"})
     with ThreadPoolExecutor() as pool:
         with database.begin() as db:
-            first = insert_architecture(db, owner, name="first", digest=spec_digest(parse_spec(SPEC)), spec=SPEC, parameters=1).id
+            first = insert_architecture(db, owner, name="first", digest=spec_digest(parse_spec(SPEC)), spec=SPEC, parameters=1)[0].id
             answer = pool.submit(client.post, "/v1/architectures", json={"name": "second", "spec": SPEC})
             wait_until_true(database, "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock'")
         assert (answer.result().status_code, answer.result().json()["id"]) == (200, first)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.datasets import FEWEST_POINTS, thinned
+from app.series.thinning import FEWEST_POINTS, thinned
 from app.store.jobs import NewJob, insert_job
 from tests.app.api.conftest import WAVES, Api, problem_of
 

@@ -5,12 +5,15 @@ import time
 from typing import Any
 
 import pytest
+from hypothesis import given
 
-from app.errors import SpecError
+from app.errors import Fault, SpecError
 from app.spec.compile import CompiledSpec, compile_spec
+from app.spec.forecaster import ForecasterSpec
 from app.spec.gallery import GALLERY
 from app.spec.limits import NetworkLimits
 from app.spec.parse import canonical, json_schema, parse_spec, spec_digest
+from tests.strategies_specs import documents
 
 LSTM = {"kind": "lstm", "units": 4}
 TWO_INPUTS = {"a": {"columns": ["y"]}, "b": {"columns": ["x", "z"]}}
@@ -158,3 +161,19 @@ def test_identity_does_not_move_with_key_order_or_written_out_defaults() -> None
 
 def test_the_schema_names_keys_as_documents_do() -> None:
     assert "from" in json_schema()["$defs"]["Lstm"]["properties"]
+
+
+@given(documents())
+def test_what_is_written_out_with_every_default_is_accepted_as_what_was_written(document: dict[str, Any]) -> None:
+    spec = parse_spec(document)
+    written_out = parse_spec(json.loads(canonical(spec)))
+    assert spec_digest(written_out) == spec_digest(spec)
+    assert _faults(written_out) == _faults(spec)
+
+
+def _faults(spec: ForecasterSpec) -> list[Fault]:
+    try:
+        compile_spec(spec, NetworkLimits())
+    except SpecError as error:
+        return list(error.faults)
+    return []

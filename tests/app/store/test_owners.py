@@ -67,8 +67,9 @@ def test_bytes_that_two_datasets_share_outlive_one_of_them(database: Database, o
 
 def test_an_architecture_is_its_document(database: Database, owner: str) -> None:
     with database.begin() as db:
-        row = insert_architecture(db, owner, name="a", digest="e" * 64, spec={}, parameters=3)
-        assert insert_architecture(db, owner, name="b", digest="e" * 64, spec={}, parameters=3).id == row.id
+        row, is_new = insert_architecture(db, owner, name="a", digest="e" * 64, spec={}, parameters=3)
+        again, is_new_again = insert_architecture(db, owner, name="b", digest="e" * 64, spec={}, parameters=3)
+        assert (again.id, is_new, is_new_again) == (row.id, True, False)
         assert [one.id for one in list_architectures(db, owner).rows] == [row.id]
         delete_architecture(db, owner, row.id)
         with pytest.raises(NotFoundError, match="is not an architecture of yours"):

@@ -1,0 +1,82 @@
+"""An API process for a benchmark: uvicorn on a free loopback port, on a home of its own, with a key."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from app.store.database import Database
+from app.store.keys import create_key, ensure_owner
+from app.store.migrate import migrate
+
+READY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class ApiProcess:
+    """A running API.
+
+    Attributes:
+        http: a client with a key.
+        pid: its process.
+    """
+
+    http: httpx.Client
+    pid: int
+
+    def resident_mebibytes(self) -> float:
+        """Memory that it has now; from here on `peak_mebibytes` counts."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+        return self._status("VmRSS")
+
+    def peak_mebibytes(self) -> float:
+        """The most memory that it had since."""
+        return self._status("VmHWM")
+
+    def _status(self, name: str) -> float:
+        found = re.search(rf"^{name}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE)
+        return int(found[1]) / 1024 if found else 0.0
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[ApiProcess]:
+    """An API on an empty home, ended with the block. Linux alone tells how much memory another process has."""
+    database_url = f"sqlite:///{home / 'braidcast.db'}"
+    migrate(database_url)
+    database = Database(database_url)
+    with database.begin() as db:
+        _, token = create_key(db, ensure_owner(db, "bench"), "bench", ("read", "write", "admin"))
+    database.dispose()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app", "--port", str(port), "--log-level", "warning"]
+    process = subprocess.Popen(command, env={"OMP_NUM_THREADS": "1", **os.environ, "BRAIDCAST_HOME": str(home)})
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}, timeout=120) as http:
+            _wait_until_ready(http)
+            yield ApiProcess(http, process.pid)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_until_ready(http: httpx.Client) -> None:
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until:
+        try:
+            if http.get("/health/ready").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    sys.exit("the API was not ready in time")
