@@ -7,7 +7,9 @@ import time
 from typing import assert_never
 
 from app.store.progress import Point
-from worker.training.fit import Batch, Epoch, Rollback, Training
+from worker.training.events import Batch, Epoch, Event, Rollback
+from worker.training.fit import Training
+from worker.training.state import StageOutcome
 
 BATCH_POINTS = 500
 """Points of single batches in a whole training, about; a curve needs no more."""
@@ -24,13 +26,12 @@ class Reading:
 
     def __init__(self, training: Training) -> None:
         self._training = training
-        self._epochs = training.settings.epochs
-        self._steps = training.batches * self._epochs
-        self._every = max(1, self._steps // BATCH_POINTS)
+        planned = training.batches * sum(stage.epochs for stage in training.stages)
+        self._every = max(1, planned // BATCH_POINTS)
         self._first_step = training.progress.step
         self._began_at = time.monotonic()
 
-    def points(self, event: Batch | Epoch | Rollback) -> tuple[Point, ...]:
+    def points(self, event: Event) -> tuple[Point, ...]:
         """What the event measured; an epoch's point stands at its last batch."""
         match event:
             case Batch():
@@ -47,23 +48,25 @@ class Reading:
                     "grad_norm": event.grad_norm,
                 }
                 return (Point(event.step, {name: _finite(value) for name, value in values.items()}),)
-            case Rollback():
+            case Rollback() | StageOutcome():
                 return ()
             case _:
                 assert_never(event)
 
     def progress(self) -> dict[str, object]:
         """How far the training is; `eta_seconds` is until the last epoch, at the pace so far."""
-        progress = self._training.progress
+        training, progress = self._training, self._training.progress
         done = progress.step - self._first_step
         seconds = time.monotonic() - self._began_at
-        eta_seconds = round(seconds / done * (self._steps - progress.step), 1) if done else None
+        # A stage that ended early leaves fewer steps than were planned.
+        steps = training.batches * training.epochs
+        eta_seconds = round(seconds / done * (steps - progress.step), 1) if done else None
         return {
-            "phase": "train",
-            "epoch": progress.epoch,
-            "epochs": self._epochs,
+            "phase": training.run.stage.name,
+            "epoch": progress.epochs_before + progress.epoch,
+            "epochs": training.epochs,
             "step": progress.step,
-            "fraction": round(progress.step / self._steps, 4),
+            "fraction": round(progress.step / steps, 4),
             "eta_seconds": eta_seconds,
         }
 

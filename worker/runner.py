@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -40,8 +40,10 @@ from worker.heartbeat import DATABASE_AWAY, Heartbeat, Order
 from worker.ledger import Ledger
 from worker.memory import give_back_freed_memory
 from worker.reading import Reading
-from worker.training.fit import Epoch, Rollback, Training, fit
+from worker.training.events import Epoch, Rollback
+from worker.training.fit import Training, fit
 from worker.training.material import Material, prepare
+from worker.training.state import StageOutcome
 from worker.training.verdict import measure_residuals, score
 
 log = logging.getLogger(__name__)
@@ -185,6 +187,8 @@ class Attempt:
         reading = Reading(training)
         for event in fit(training):
             self._ledger.note(reading.progress(), *reading.points(event))
+            if isinstance(event, StageOutcome):
+                self._ledger.tell("phase", asdict(event))
             if isinstance(event, Rollback):
                 message = f"the loss was {event.loss} at batch {event.step}: back to the best weights, at half the learning rate"
                 self._ledger.tell("log", {"level": "warning", "message": message})
@@ -265,8 +269,8 @@ class Attempt:
             "code_version": version("braidcast"),
             "seed": training.settings.seed,
             "season": forecaster.season,
-            "epochs": training.progress.epoch,
-            "best_epoch": training.progress.best_epoch,
+            "epochs": training.progress.epochs_before,
+            "phases": [asdict(outcome) for outcome in training.progress.outcomes],
             "seconds": round(self._seconds(), 1),
         }
 

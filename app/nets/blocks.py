@@ -54,15 +54,19 @@ class Tap(nn.Module):
     def __init__(self, block: nn.Module, source: str | None, name: str | None) -> None:
         super().__init__()
         self.block = block
+        self.name = name
         self._source = source
-        self._name = name
 
     def forward(self, sequence: Tensor, run: Run) -> Tensor:
         """The block's output."""
-        output: Tensor = self.block(sequence if self._source is None else run.named[self._source], run)
-        if self._name is not None:
-            run.named[self._name] = output
+        output: Tensor = self.block(self.read(sequence, run), run)
+        if self.name is not None:
+            run.named[self.name] = output
         return output
+
+    def read(self, sequence: Tensor, run: Run) -> Tensor:
+        """What the block reads: what stands before it, or its source."""
+        return sequence if self._source is None else run.named[self._source]
 
 
 class SequenceDropout(nn.Module):

@@ -17,6 +17,9 @@ from app.spec.blocks import Block, Connect, Dense, Dropout, Elman, Gru, Lstm, St
 from app.spec.forecaster import ForecasterSpec
 from app.spec.shapes import future_width, head_width, input_width, width_after
 
+PLACE = "network"
+"""Where the whole network stands; its blocks follow with a dot and their number."""
+
 
 class Network(nn.Module):
     """Inputs over the context, and what is known of the horizon, to the raw numbers of a head.
@@ -29,9 +32,24 @@ class Network(nn.Module):
         super().__init__()
         self._horizon = spec.horizon or 1
         self._outputs = head_width(spec.head)
-        widths = {name: input_width(group) for name, group in spec.inputs.items()}
-        self.body, width = _build(spec.network, sum(widths.values()), widths, "network")
-        self.decoder = nn.Linear(width + self._horizon * future_width(spec.inputs), self._horizon * self._outputs)
+        builder = _Builder({name: input_width(group) for name, group in spec.inputs.items()})
+        self.body = builder.build(spec.network, sum(builder.named.values()), PLACE)
+        self.widths: Mapping[str, int] = builder.widths
+        self._future_width = future_width(spec.inputs)
+        self.decoder = self.new_decoder(PLACE)
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The blocks of the outermost stack, as `app.spec.phases.top_blocks` counts them."""
+        return list(self.body.blocks) if isinstance(self.body, Chain) else [self.body]
+
+    def place_of(self, block: int) -> str:
+        """What a block of the outermost stack is called in `widths`."""
+        return f"{PLACE}.{block}" if isinstance(self.body, Chain) else PLACE
+
+    def new_decoder(self, place: str) -> nn.Linear:
+        """A decoder from the output of the block at a place, with weights still to be drawn."""
+        return nn.Linear(self.widths[place] + self._horizon * self._future_width, self._horizon * self._outputs)
 
     def initialise(self) -> None:
         """Draw the weights, from torch's own generator: Glorot's (Glorot and Bengio 2010), and each cell's own."""
@@ -39,8 +57,7 @@ class Network(nn.Module):
             if isinstance(module, Cell):
                 module.initialise()
             elif isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+                initialise_linear(module)
 
     def encode(
         self, inputs: Mapping[str, Float[Tensor, "batch _ _"]], before: Mapping[str, CellState] | None = None
@@ -54,16 +71,27 @@ class Network(nn.Module):
         Returns:
             Features at every step, and the cells' states after the last.
         """
-        everything = [inputs[name] for name in inputs]
-        run = Run(dict(inputs), before or {})
-        features = self.body(everything[0] if len(everything) == 1 else torch.cat(everything, dim=2), run)
-        return features, run.after
+        everything, run = self.begin(inputs, before)
+        return self.body(everything, run), run.after
+
+    def begin(
+        self, inputs: Mapping[str, Float[Tensor, "batch _ _"]], before: Mapping[str, CellState] | None = None
+    ) -> tuple[Float[Tensor, "batch time width"], Run]:
+        """What the first block reads, all inputs side by side, and a run that knows them by their names."""
+        everything = list(inputs.values())
+        return everything[0] if len(everything) == 1 else torch.cat(everything, dim=2), Run(dict(inputs), before or {})
 
     def decode(
-        self, newest: Float[Tensor, "batch width"], future: Float[Tensor, "batch horizon known"]
+        self, newest: Float[Tensor, "batch width"], future: Float[Tensor, "batch horizon known"], decoder: nn.Linear | None = None
     ) -> Float[Tensor, "batch horizon outputs"]:
-        """All horizon steps at once, from the features of the newest step and what is known ahead (its width may be 0)."""
-        decoded: Tensor = self.decoder(torch.cat([newest, future.flatten(1)], dim=1))
+        """All horizon steps at once, from the features of the newest step and what is known ahead (its width may be 0).
+
+        Args:
+            newest: features of the newest step.
+            future: what is known ahead.
+            decoder: in place of the network's own.
+        """
+        decoded: Tensor = (decoder or self.decoder)(torch.cat([newest, future.flatten(1)], dim=1))
         return decoded.view(len(newest), self._horizon, self._outputs)
 
     def forward(
@@ -72,6 +100,12 @@ class Network(nn.Module):
         """A forecast in raw numbers, from nothing but this context."""
         features, _ = self.encode(inputs)
         return self.decode(features[:, -1], future)
+
+
+def initialise_linear(module: nn.Linear) -> None:
+    """Draw the weights of an affine map as Glorot and Bengio (2010) do; no bias."""
+    nn.init.xavier_uniform_(module.weight)
+    nn.init.zeros_(module.bias)
 
 
 def build(spec: ForecasterSpec) -> Network:
@@ -90,36 +124,42 @@ def build_head(spec: ForecasterSpec, residuals: Float[Tensor, "horizon level"] |
             assert_never(spec.head)
 
 
-def _build(block: Block, width: int, named: dict[str, int], place: str) -> tuple[nn.Module, int]:
-    """A block's module and the width of its output; `named` holds the widths of what may be tapped."""
-    reads = width if block.source is None else named[block.source]
-    module, gives = _build_untapped(block, reads, named, place)
-    if block.name is not None:
-        named[block.name] = gives
-    is_tapped = block.source is not None or block.name is not None
-    return (Tap(module, block.source, block.name) if is_tapped else module), gives
+class _Builder:
+    """Builds blocks and notes their widths: `named` by name, `widths` by place."""
 
+    def __init__(self, named: dict[str, int]) -> None:
+        self.named = named
+        self.widths: dict[str, int] = {}
 
-def _build_untapped(block: Block, width: int, named: dict[str, int], place: str) -> tuple[nn.Module, int]:
-    match block:
-        case Stack(blocks=blocks):
-            modules, gives = [], width
-            for number, inside in enumerate(blocks):
-                module, gives = _build(inside, gives, named, f"{place}.{number}")
-                modules.append(module)
-            return Chain(modules), gives
-        case Connect(branches=branches, merge=merge):
-            built = [_build(inside, width, named, f"{place}.{number}") for number, inside in enumerate(branches)]
-            widths = [gives for _, gives in built]
-            return Branches([module for module, _ in built], merge), sum(widths) if merge == "concat" else widths[0]
-        case Dense(units=units, activation=activation):
-            return Affine(width, units, activation), units
-        case Dropout(rate=rate):
-            return SequenceDropout(rate), width
-        case Elman() | Lstm() | Gru():
-            return Layer(_cell(block, width), place, block.dropout), width_after(block, width)
-        case _:
-            assert_never(block)
+    def build(self, block: Block, width: int, place: str) -> nn.Module:
+        """The module of a block for an input of this width."""
+        module, gives = self._untapped(block, width if block.source is None else self.named[block.source], place)
+        self.widths[place] = gives
+        if block.name is not None:
+            self.named[block.name] = gives
+        is_tapped = block.source is not None or block.name is not None
+        return Tap(module, block.source, block.name) if is_tapped else module
+
+    def _untapped(self, block: Block, width: int, place: str) -> tuple[nn.Module, int]:
+        match block:
+            case Stack(blocks=blocks):
+                modules = []
+                for number, inside in enumerate(blocks):
+                    modules.append(self.build(inside, width, f"{place}.{number}"))
+                    width = self.widths[f"{place}.{number}"]
+                return Chain(modules), width
+            case Connect(branches=branches, merge=merge):
+                built = [self.build(inside, width, f"{place}.{number}") for number, inside in enumerate(branches)]
+                widths = [self.widths[f"{place}.{number}"] for number in range(len(branches))]
+                return Branches(built, merge), sum(widths) if merge == "concat" else widths[0]
+            case Dense(units=units, activation=activation):
+                return Affine(width, units, activation), units
+            case Dropout(rate=rate):
+                return SequenceDropout(rate), width
+            case Elman() | Lstm() | Gru():
+                return Layer(_cell(block, width), place, block.dropout), width_after(block, width)
+            case _:
+                assert_never(block)
 
 
 def _cell(block: Elman | Lstm | Gru, width: int) -> Cell:

@@ -12,6 +12,7 @@ from app.errors import Fault, SpecError
 from app.spec.blocks import AnyBlock, Block, Connect, Stack
 from app.spec.forecaster import ForecasterSpec, PointHead, Scaling
 from app.spec.limits import NetworkLimits
+from app.spec.phases import DECODER, phase_faults
 from app.spec.shapes import activations_of, decoder_parameters, input_width, multiply_adds_of, parameters_of, width_after
 from app.spec.training import Training
 
@@ -105,6 +106,8 @@ def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#"
     _check_inputs(walk)
     _check_inert(walk)
     _check_size(walk)
+    for fault in phase_faults(spec, f"{base}/training"):
+        walk.fault(fault.pointer, fault.code, fault.detail)
     result = _follow(walk, spec.network, list(walk.known.values()), f"{base}/network", 1)
     result.is_read = True
     for output in [*walk.known.values(), *walk.outputs]:
@@ -210,6 +213,8 @@ def _follow(walk: _Walk, block: Block, incoming: list[Output], pointer: str, dep
             count, work = parameters_of(block, width), multiply_adds_of(block, width) * walk.context
             walk.rows.append(BlockShape(pointer, block.kind, block.name or "", labels, result.width, count, work))
     if block.name:
+        if block.name == DECODER:
+            walk.fault(f"{pointer}/name", "taken", f"{DECODER!r} is what phases call the decoder; choose another name")
         if block.name in walk.known:
             walk.fault(f"{pointer}/name", "taken", f"the name {block.name!r} is taken; names of inputs and blocks differ")
         walk.known[block.name] = result

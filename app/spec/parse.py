@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from app.errors import Fault, SpecError
 from app.spec.blocks import AnyBlock, Connect, Dense, Dropout, Elman, Gru, Lstm, Stack
 from app.spec.forecaster import DirectDecoder, ForecasterSpec, Input, PointHead, QuantilesHead, Scaling
-from app.spec.training import Training
+from app.spec.training import Phase, Training
 
 DEEPEST_DOCUMENT = 100
 """Lists and objects inside each other: far more than any network needs, far less than a stack overflow."""
@@ -123,6 +123,8 @@ def _known_keys(path: Sequence[int | str], parent: object, document: object) -> 
         model = ForecasterSpec
     elif isinstance(parent, dict) and parent.get("kind") in {**_BLOCKS, **_HEADS}:
         model = {**_BLOCKS, **_HEADS}[str(parent["kind"])]
+    elif list(path[:2]) == ["training", "phases"]:
+        model = Phase
     elif str(path[0]) in _SECTIONS:
         model = _SECTIONS[str(path[0])]
     return sorted(field.alias or name for name, field in model.model_fields.items())

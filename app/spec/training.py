@@ -6,13 +6,39 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.spec.blocks import Description
+from app.spec.blocks import Description, Name
+
+Epochs = Annotated[int, Field(ge=1, le=10_000)]
+LearningRate = Annotated[float, Field(gt=0.0, le=10.0)]
+Patience = Annotated[int, Field(ge=1)]
+
+
+class Phase(Description):
+    """Who learns for a while. One of `learn`, `only` and `freeze` says it; what is left out is as in `Training`.
+
+    Attributes:
+        learn: `all` together; `layer by layer` one block of the stack after another, each with a head of its own while those before it are
+            frozen; `each branch` of a connection with a head of its own, then what follows the connection.
+        only: exactly these blocks, by their names; `decoder` is the map from the newest state to the horizon.
+        freeze: everything but these blocks.
+        epochs: of each of its steps, at most.
+        lr: learning rate at the start of each of its steps.
+        patience: epochs without a better validation loss before a step ends; null waits for all epochs.
+    """
+
+    learn: Literal["all", "layer by layer", "each branch"] | None = None
+    only: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)] | None = None
+    freeze: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)] | None = None
+    epochs: Epochs | None = None
+    lr: LearningRate | None = None
+    patience: Patience | None = None
 
 
 class Training(Description):
-    """One phase of joint training.
+    """How a network learns.
 
     Attributes:
+        phases: who learns when, one after another; by default all together.
         epochs: passes over the training windows, at most.
         batch_size: windows a step.
         steps_per_epoch: batches an epoch at most; windows are drawn anew each epoch when there are more.
@@ -25,13 +51,14 @@ class Training(Description):
         seed: of the initial weights, the order of windows and the dropout masks.
     """
 
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 50
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=32, strict=False)] = (Phase(learn="all"),)
+    epochs: Epochs = 50
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
     steps_per_epoch: Annotated[int, Field(ge=1, le=100_000)] = 200
-    lr: Annotated[float, Field(gt=0.0, le=10.0)] = 1e-3
+    lr: LearningRate = 1e-3
     schedule: Literal["cosine", "constant"] = "cosine"
     optimizer: Literal["adam", "adamw"] = "adam"
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     clip_norm: Annotated[float, Field(gt=0.0)] | None = 1.0
-    patience: Annotated[int, Field(ge=1)] | None = 10
+    patience: Patience | None = 10
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

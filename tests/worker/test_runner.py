@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from app.forecasting.checkpoint import load
 from app.spec.forecaster import ForecasterSpec
+from app.spec.parse import parse_spec
 from app.store.datasets import NewDataset, insert_dataset
 from app.store.jobs import cancel_job, list_attempts
 from app.store.leases import claim
@@ -218,3 +219,18 @@ def test_a_database_that_is_away_leaves_the_job_to_be_announced_again(local_stag
     with away(local_stage.database):
         run_job(job, place_of(local_stage), threading.Event())
     assert (local_stage.job(job).status, local_stage.job(job).attempt) == ("queued", 0)
+
+
+def test_a_job_that_learns_in_phases_says_what_each_came_to(local_stage: Stage) -> None:
+    blocks = [{"kind": "lstm", "units": 4}, {"kind": "gru", "units": 4}]
+    training = {"phases": [{"learn": "layer by layer", "epochs": 2}, {"learn": "all", "epochs": 1}], "patience": None}
+    spec = parse_spec({"context": 12, "horizon": 4, "network": {"kind": "stack", "blocks": blocks}, "training": training})
+    job = run(local_stage, local_stage.add_job(spec))
+    assert job.status == "succeeded", job.error
+    phases = model_of(local_stage, job).lineage["phases"]
+    assert [(phase["name"], phase["epochs"]) for phase in phases] == [("layer 1 of 2", 2), ("layer 2 of 2", 2), ("all", 1)]
+    with local_stage.database.read() as db:
+        events = list_events(db, local_stage.owner, job.id, 0, 100)
+    assert [event.data["name"] for event in events if event.kind == "phase"] == ["layer 1 of 2", "layer 2 of 2", "all"]
+    assert [values["epoch"] for _, values in curve_of(local_stage, job.id) if "epoch" in values] == [1, 2, 3, 4, 5]
+    assert (job.progress["epoch"], job.progress["epochs"], job.progress["fraction"]) == (5, 5, 1.0)

@@ -1,13 +1,13 @@
 """Where is a training? All that decides how it goes on, so that killed and resumed equals never killed, to the bit on a CPU.
 
-Order of windows comes from (seed, epoch) and the learning rate from the step: neither has a state. The rest is here: weights, the best
-weights, the optimiser's moments, torch's generator, and the counters.
+Order of windows comes from (seed, stage, epoch) and the learning rate from the step: neither has a state. The rest is here: weights, the
+best weights, the optimiser's moments, torch's generator, and the counters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
@@ -17,45 +17,87 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What Adam keeps of each weight."""
 
 
+@dataclass(frozen=True)
+class StageOutcome:
+    """What a stage has come to.
+
+    Attributes:
+        name: of the stage.
+        parameters: that it trained.
+        epochs: that it took.
+        best_epoch: which of them gave the weights that were kept.
+        val_loss: of these weights under the stage's head, None without validation windows.
+        seconds: that it took, over all attempts.
+    """
+
+    name: str
+    parameters: int
+    epochs: int
+    best_epoch: int
+    val_loss: float | None
+    seconds: float
+
+
 @dataclass
 class Progress:
     """The counters of a training; plain numbers that JSON gives back to the bit.
 
     Attributes:
-        epoch: epochs that are complete.
+        stage: stages that are complete.
+        epoch: epochs of the present stage that are complete.
         batch: batches of the present epoch that are done.
-        step: batches that are done.
+        step: batches that are done in all.
+        stage_step: batches of the present stage that are done.
         loss_sum: of the present epoch's batches.
         norm_sum: the same of the gradient norms.
         lr: of the last batch.
-        best_loss: smallest validation loss so far, None before the first.
+        best_loss: smallest validation loss of the present stage, None before the first.
         best_epoch: the epoch that gave it, 0 before the first.
-        rollbacks: times that the loss stopped being a number.
+        rollbacks: times that the loss of the present stage stopped being a number.
+        stage_seconds: that the present stage has taken.
+        outcomes: of the stages that are complete.
     """
 
+    stage: int = 0
     epoch: int = 0
     batch: int = 0
     step: int = 0
+    stage_step: int = 0
     loss_sum: float = 0.0
     norm_sum: float = 0.0
     lr: float = 0.0
     best_loss: float | None = None
     best_epoch: int = 0
     rollbacks: int = 0
+    stage_seconds: float = 0.0
+    outcomes: list[StageOutcome] = field(default_factory=list)
+
+    @property
+    def epochs_before(self) -> int:
+        """Epochs of the stages that are complete."""
+        return sum(outcome.epochs for outcome in self.outcomes)
+
+    def next_stage(self, outcome: StageOutcome) -> Progress:
+        """The counters at the beginning of the stage after this one."""
+        return Progress(stage=self.stage + 1, step=self.step, lr=self.lr, outcomes=[*self.outcomes, outcome])
 
 
-def clone_weights(network: nn.Module) -> dict[str, Tensor]:
-    """The weights as they are now."""
-    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+def clone(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as they are now."""
+    return {name: tensor.detach().clone() for name, tensor in weights.items()}
 
 
 def capture(
-    network: nn.Module, best: Mapping[str, Tensor], optimizer: torch.optim.Optimizer, progress: Progress
+    weights: Mapping[str, Tensor],
+    best: Mapping[str, Tensor],
+    learners: Mapping[str, nn.Parameter],
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Everything as tensors and a JSON document."""
-    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    tensors = {f"now.{name}": tensor for name, tensor in weights.items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
-    for name, parameter in network.named_parameters():
+    for name, parameter in learners.items():
         moments = optimizer.state.get(parameter, {})
         tensors |= {f"optimizer.{moment}.{name}": moments[moment] for moment in MOMENTS if moment in moments}
     tensors["generator.cpu"] = torch.get_rng_state()
@@ -64,23 +106,28 @@ def capture(
     return tensors, {"progress": asdict(progress)}
 
 
-def restore(
-    tensors: Mapping[str, Tensor], document: Mapping[str, Any], network: nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[dict[str, Tensor], Progress]:
-    """Go on from what `capture` gave; the best weights and the counters."""
-    network.load_state_dict(part(tensors, "network."))
+def progress_in(document: Mapping[str, Any]) -> Progress:
+    """The counters in what `capture` gave."""
+    fields = dict(document["progress"])
+    outcomes = [StageOutcome(**outcome) for outcome in fields.pop("outcomes")]
+    return Progress(**fields, outcomes=outcomes)
+
+
+def restore_optimizer(tensors: Mapping[str, Tensor], learners: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+    """Put the moments back that `capture` gave."""
     for moment in MOMENTS:
         found = part(tensors, f"optimizer.{moment}.")
-        for name, parameter in network.named_parameters():
+        for name, parameter in learners.items():
             if name in found:
                 # A fused Adam wants its step beside the weights.
                 optimizer.state[parameter][moment] = found[name].to(parameter.device)
+
+
+def restore_generators(tensors: Mapping[str, Tensor]) -> None:
+    """Put torch's generators back as they were."""
     torch.set_rng_state(tensors["generator.cpu"])
     if torch.cuda.is_available() and "generator.cuda" in tensors:
         torch.cuda.set_rng_state(tensors["generator.cuda"])
-    device = next(network.parameters()).device
-    best = {name: tensor.to(device) for name, tensor in part(tensors, "best.").items()}
-    return best, Progress(**document["progress"])
 
 
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -10,7 +10,8 @@ from app.series.frequency import parse_frequency
 from app.series.panel import Panel
 from app.spec.forecaster import ForecasterSpec
 from app.spec.parse import parse_spec
-from worker.training.fit import Batch, Epoch, Rollback, Training
+from worker.training.events import Event
+from worker.training.fit import Training
 from worker.training.material import prepare
 
 CPU = torch.device("cpu")
@@ -48,7 +49,7 @@ def training_of(spec: ForecasterSpec | None = None, panel: Panel | None = None) 
     return Training(spec, build(spec), prepare(spec, panel, CPU), CPU)
 
 
-def said(event: Batch | Epoch | Rollback) -> tuple[object, ...]:
+def said(event: Event) -> tuple[object, ...]:
     """All that an event says but how long it took."""
     values = {name: value for name, value in vars(event).items() if name != "seconds"}
     return type(event).__name__, *values.items()

@@ -14,9 +14,10 @@ from app.errors import DivergedError, UnfitDataError
 from app.forecasting.checkpoint import pack, unpack
 from app.series.panel import Panel
 from tests.worker.training.lessons import CPU, said, spec_of, training_of, waves
-from worker.training.fit import Batch, Epoch, Rollback, Training, fit, windows_of_epoch
+from worker.training.events import Batch, Epoch, Rollback
+from worker.training.fit import Training, fit, rows_of_epoch
 from worker.training.material import prepare
-from worker.training.state import clone_weights
+from worker.training.state import StageOutcome, clone
 
 
 def all_of(training: Training) -> list[Any]:
@@ -72,7 +73,7 @@ def test_training_lowers_the_loss_and_finishing_takes_the_best_weights() -> None
     losses = [epoch.val_loss for epoch in epochs if epoch.val_loss is not None]
     assert losses[-1] < 0.5 * losses[0]
     best = min(epochs, key=lambda epoch: epoch.val_loss or math.inf)
-    assert training.progress.best_epoch == best.epoch
+    assert training.progress.outcomes[0].best_epoch == best.epoch
     training.finish()
     assert all(torch.equal(weight, training.best[name]) for name, weight in training.network.state_dict().items())
     assert not any(parameter.requires_grad for parameter in training.network.parameters())
@@ -83,28 +84,30 @@ def test_patience_ends_a_training_that_gets_no_better() -> None:
     epochs = [event for event in fit(training) if isinstance(event, Epoch)]
     assert len(epochs) < 200
     assert [epoch.is_best for epoch in epochs[-2:]] == [False, False]
-    assert training.progress.best_epoch == len(epochs) - 2
+    assert training.progress.outcomes[0].best_epoch == len(epochs) - 2
 
 
 def test_an_epoch_goes_through_every_window_once_in_an_order_of_its_own() -> None:
     training = training_of()
-    positions = training.material.split.train.position
-    first, second = windows_of_epoch(training, 0), windows_of_epoch(training, 1)
-    assert sorted(first) == sorted(positions) == sorted(second)
+    first = rows_of_epoch(training)
+    training.progress.epoch = 1
+    second = rows_of_epoch(training)
+    assert sorted(first) == sorted(second) == list(range(len(training.material.split.train)))
     assert not np.array_equal(first, second)
 
 
 def test_a_bounded_epoch_draws_its_windows_anew_without_doubles() -> None:
     training = training_of(spec_of(training={"epochs": 3, "batch_size": 8, "steps_per_epoch": 5, "patience": None}))
-    drawn = windows_of_epoch(training, 0)
+    drawn = rows_of_epoch(training)
+    training.progress.epoch = 1
     assert training.batches == 5
     assert len(set(drawn)) == len(drawn) == 40
-    assert set(drawn) != set(windows_of_epoch(training, 1))
+    assert set(drawn) != set(rows_of_epoch(training))
 
 
 def test_the_cosine_takes_the_rate_from_its_start_to_nothing() -> None:
     training = training_of(spec_of(training={"epochs": 4, "lr": 0.1, "patience": None}))
-    rates = [training.lr for _ in fit(training)]
+    rates = [training.lr for event in fit(training) if not isinstance(event, StageOutcome)]
     assert rates[0] == pytest.approx(0.1, rel=0.05)
     assert rates[-1] == pytest.approx(0.0, abs=1e-9)
     assert rates == sorted(rates, reverse=True)
@@ -112,7 +115,7 @@ def test_the_cosine_takes_the_rate_from_its_start_to_nothing() -> None:
 
 def test_gradients_are_clipped_at_the_norm_that_is_asked_for() -> None:
     clipped = training_of(spec_of(training={"epochs": 1, "clip_norm": 1e-6, "patience": None}))
-    before = clone_weights(clipped.network)
+    before = clone(clipped.network.state_dict())
     batch = next(fit(clipped))
     assert isinstance(batch, Batch)
     assert batch.grad_norm > 1e-6

@@ -1,0 +1,106 @@
+"""Phases become stages that train something, or are refused."""
+
+from typing import Any
+
+import pytest
+
+from app.errors import SpecError
+from app.spec.compile import compile_spec
+from app.spec.forecaster import ForecasterSpec
+from app.spec.limits import NetworkLimits
+from app.spec.parse import parse_spec
+from app.spec.phases import plan
+
+LSTM: dict[str, Any] = {"kind": "lstm", "units": 4}
+BRANCHES: dict[str, Any] = {"kind": "connect", "branches": [{**LSTM, "name": "demand"}, {"kind": "gru", "units": 3}]}
+
+
+def spec_of(network: dict[str, Any], *phases: dict[str, Any], **training: Any) -> ForecasterSpec:
+    return parse_spec({"context": 5, "horizon": 2, "network": network, "training": {"phases": list(phases), **training}})
+
+
+def stack(*blocks: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "stack", "blocks": list(blocks)}
+
+
+def stages(network: dict[str, Any], *phases: dict[str, Any]) -> list[tuple[str, int, int, int | None, bool]]:
+    spec = spec_of(network, *phases)
+    compile_spec(spec, NetworkLimits())
+    return [(stage.name, stage.first, stage.last, stage.branch, stage.own_head) for stage in plan(spec)]
+
+
+def test_without_phases_all_learn_together() -> None:
+    (stage,) = plan(parse_spec({"network": stack(LSTM, LSTM)}))
+    assert (stage.name, stage.first, stage.last, stage.own_head, stage.epochs) == ("all", 0, 2, False, 50)
+
+
+def test_layers_learn_one_after_another_the_last_under_the_decoder() -> None:
+    assert stages(stack(LSTM, LSTM, LSTM), {"learn": "layer by layer"}, {"learn": "all"}) == [
+        ("layer 1 of 3", 0, 1, None, True),
+        ("layer 2 of 3", 1, 2, None, True),
+        ("layer 3 of 3", 2, 3, None, False),
+        ("all", 0, 3, None, False),
+    ]
+
+
+def test_branches_learn_each_on_its_own_and_then_what_follows_them() -> None:
+    assert stages(BRANCHES, {"learn": "each branch"}) == [
+        ("branch demand", 0, 1, 0, True),
+        ("branch 2", 0, 1, 1, True),
+        ("merge", 1, 1, None, False),
+    ]
+
+
+def test_blocks_before_and_between_connections_learn_in_their_turn() -> None:
+    assert stages(stack(LSTM, BRANCHES, LSTM, LSTM, {**BRANCHES, "branches": [LSTM, LSTM]}), {"learn": "each branch"}) == [
+        ("blocks 1 to 1", 0, 1, None, True),
+        ("branch demand", 1, 2, 0, True),
+        ("branch 2", 1, 2, 1, True),
+        ("blocks 3 to 4", 2, 4, None, True),
+        ("branch 1", 4, 5, 0, True),
+        ("branch 2", 4, 5, 1, True),
+        ("merge", 5, 5, None, False),
+    ]
+
+
+def test_named_blocks_alone_learn_or_are_frozen() -> None:
+    network = stack(LSTM, {**LSTM, "name": "second"}, LSTM)
+    assert stages(network, {"only": ["second"]}) == [("only second", 1, 3, None, False)]
+    assert stages(network, {"only": ["decoder"]}) == [("only decoder", 3, 3, None, False)]
+    assert stages(stack({**LSTM, "name": "first"}, LSTM), {"freeze": ["first"]}) == [("all but first", 1, 2, None, False)]
+
+
+def test_a_phase_has_its_own_epochs_rate_and_patience_or_those_of_the_training() -> None:
+    phases: list[dict[str, Any]] = [{"learn": "all"}, {"learn": "all", "epochs": 3, "lr": 0.5, "patience": None}]
+    first, second = plan(spec_of(LSTM, *phases, epochs=20, lr=0.1, patience=4))
+    assert (first.epochs, first.lr, first.patience) == (20, 0.1, 4)
+    assert (second.epochs, second.lr, second.patience) == (3, 0.5, None)
+
+
+@pytest.mark.parametrize(
+    ("network", "phase", "pointer", "sentence"),
+    [
+        (LSTM, {}, "", "has none"),
+        (LSTM, {"learn": "all", "only": ["decoder"]}, "", "has learn, only"),
+        (LSTM, {"learn": "layer by layer"}, "/learn", "no stack of several blocks"),
+        (stack(LSTM, LSTM), {"learn": "each branch"}, "/learn", "no branches to train"),
+        (BRANCHES, {"only": ["demand", "wind"]}, "/only/1", "'wind' is not a block; names are: decoder, demand"),
+        (BRANCHES, {"freeze": ["wind"]}, "/freeze/0", "'wind' is not a block"),
+        ({**LSTM, "name": "one"}, {"freeze": ["one", "decoder"]}, "/freeze", "trains nothing"),
+        (stack(LSTM, {"kind": "dropout", "rate": 0.5, "name": "none"}), {"only": ["none"]}, "/only", "trains nothing"),
+        (LSTM, {"learn": "reconstruct"}, "/learn", "'all', 'layer by layer' or 'each branch'"),
+        (LSTM, {"learn": "all", "epoch": 3}, "/epoch", "did you mean 'epochs'?"),
+    ],
+)
+def test_a_phase_that_does_nothing_or_means_nothing_is_refused(
+    network: dict[str, Any], phase: dict[str, Any], pointer: str, sentence: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        compile_spec(spec_of(network, phase), NetworkLimits())
+    found = {fault.pointer: fault.detail for fault in caught.value.faults}
+    assert sentence in found[f"#/training/phases/0{pointer}"]
+
+
+def test_no_block_may_be_called_as_the_decoder_is() -> None:
+    with pytest.raises(SpecError, match="choose another name"):
+        compile_spec(spec_of({**LSTM, "name": "decoder"}, {"learn": "all"}), NetworkLimits())
