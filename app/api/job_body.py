@@ -5,13 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
+from fastapi import Header, Query
 from pydantic import BaseModel, JsonValue
 
 from app.store.tables import ENDED_STATES, JobRow
 
 Status = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
+
+HIGHEST_SEQ = 2**63 - 1
+"""What a database counts to."""
+
+Seq = Annotated[int, Query(ge=0, le=HIGHEST_SEQ, description="`last_seq` of the answer before.")]
+"""An endpoint's parameter, with 0 (from the beginning) as its default."""
+
+IfNoneMatch = Annotated[str | None, Header(description="ETags of answers that are known: 304 where nothing has changed.")]
 
 
 class JobProgress(BaseModel):
@@ -106,7 +115,17 @@ def has_ended(row: JobRow) -> bool:
     return row.status in ENDED_STATES
 
 
-def etag_of(row: JobRow, *more: object) -> str:
-    """A weak entity tag: it moves whenever the job's answer does."""
-    state = json.dumps([row.id, row.status, row.attempt, row.max_attempts, row.last_seq, row.progress, *map(str, more)], sort_keys=True)
-    return f'W/"{hashlib.sha256(state.encode()).hexdigest()[:32]}"'
+def etag_of(row: JobRow) -> str:
+    """The entity tag of a job's answer: it moves whenever the answer does."""
+    return entity_tag(row.id, row.status, row.attempt, row.max_attempts, row.last_seq, row.progress)
+
+
+def entity_tag(*parts: object) -> str:
+    """A weak entity tag: equal parts, equal tags."""
+    return f'W/"{hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]}"'
+
+
+def is_known(etag: str, if_none_match: str | None) -> bool:
+    """Whether who asks has the answer already (RFC 9110, 13.1.2): a list of tags, compared weakly, or `*`."""
+    tags = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
+    return "*" in tags or etag.removeprefix("W/") in tags

@@ -1,6 +1,6 @@
 """Where in a request's own body is what is wrong with its job? A document is proven as a whole; its parts came from several places.
 
-columns, context, horizon, seed, training   where the request says them itself
+columns, context, horizon, training         where the request says them itself
 anything else of the document               under `architecture` where it came inline, else at `architecture`, which names it
 """
 
@@ -40,8 +40,6 @@ def _place(fault: Fault, body: Mapping[str, Any]) -> str:
             return pointer
         case "training" if not rest or rest[0] in own_training:
             return pointer
-        case "training" if rest == ["seed"] and body.get("seed") is not None:
-            return "#/seed"
         case "" if own_training:
             # Only what replaces parts of a document is as deep as that without being refused before.
             return "#/training"

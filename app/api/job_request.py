@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -206,7 +207,11 @@ def _training(request: JobRequest) -> dict[str, Any]:
 
 
 def _check_doubles(spec: ForecasterSpec) -> None:
-    """What an input reads twice: the target too, under its own name and as `y`."""
+    """Refuses an input that reads a column twice: the target too, under its own name and as `y`.
+
+    Raises:
+        SpecError: one does.
+    """
     for name, group in spec.inputs.items():
         for key, names in (("columns", group.columns), ("features", group.features)):
             doubles = _doubles(names)
@@ -216,7 +221,7 @@ def _check_doubles(spec: ForecasterSpec) -> None:
 
 
 def _doubles(names: Sequence[str]) -> list[str]:
-    return sorted({name for name in names if names.count(name) > 1})
+    return sorted(name for name, count in Counter(names).items() if count > 1)
 
 
 def _check_calendar(spec: ForecasterSpec, facts: PanelFacts) -> None:
@@ -229,7 +234,11 @@ def _check_calendar(spec: ForecasterSpec, facts: PanelFacts) -> None:
 
 
 def _check_metadata(metadata: dict[str, Any]) -> None:
-    """It is given back as it came, so it must be JSON: finite, in Unicode, and not too deep."""
+    """Refuses what could not be given back as it came: it must be finite, in Unicode, and not too deep.
+
+    Raises:
+        InputError: it is not.
+    """
     waiting: list[tuple[object, str, int]] = [(metadata, "#/metadata", 1)]
     while waiting:
         value, pointer, depth = waiting.pop()

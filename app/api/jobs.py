@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
@@ -12,11 +12,12 @@ from pydantic import BaseModel, JsonValue
 
 from app.api.access import Asker
 from app.api.bodies import NO_NUL, Id
-from app.api.job_body import JobBody, etag_of, has_ended, job_body
+from app.api.job_body import IfNoneMatch, JobBody, Seq, Status, etag_of, has_ended, is_known, job_body
 from app.api.job_request import JobRequest, plan_job
 from app.api.pages import DEFAULT_LIMIT, After, Limit, PageOf, page_body
 from app.api.services import Served, Services
 from app.errors import ConflictError, UnavailableError
+from app.store.datasets import get_version
 from app.store.idempotency import Answered, remember, replay
 from app.store.jobs import cancel_job, get_job, insert_job, list_attempts, list_jobs, mark_dispatched, retry_job
 from app.store.progress import list_events
@@ -82,7 +83,13 @@ class _AnsweredMeanwhileError(Exception):
     """Another request with the same key was faster."""
 
 
-@router.post("/v1/jobs", status_code=201, response_model=JobBody, summary="Ask for a job")
+@router.post(
+    "/v1/jobs",
+    status_code=201,
+    response_model=JobBody,
+    summary="Ask for a job",
+    response_description="Its address is in the header Location.",
+)
 def create(
     body: JobRequest,
     raw: Annotated[bytes, Depends(raw_body)],
@@ -125,8 +132,12 @@ def _insert(services: Services, owner: str, body: JobRequest, key: str | None, r
     Raises:
         _AnsweredMeanwhileError: another request with the same key was faster; nothing is written.
     """
+    # Proven before the transaction that writes: SQLite has one writer at a time, and the workers' heartbeats are to write too.
+    with services.database.read() as db:
+        new = plan_job(db, owner, body, services.network_limits)
     with services.database.begin() as db:
-        row = insert_job(db, owner, plan_job(db, owner, body, services.network_limits))
+        get_version(db, owner, new.dataset_id, new.dataset_version)  # may have been deleted since
+        row = insert_job(db, owner, new)
         answer = job_body(row).model_dump(mode="json")
         if key is not None and not remember(db, owner, key, raw, job_id=row.id, status=201, answer=answer):
             raise _AnsweredMeanwhileError
@@ -148,7 +159,7 @@ def announce(services: Services, row: JobRow) -> None:
 def list_all(
     services: Served,
     asker: Asker,
-    status: Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"] | None = None,
+    status: Status | None = None,
     dataset: Filter = None,
     kind: Filter = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -160,13 +171,13 @@ def list_all(
     return page_body(page, job_body)
 
 
-@router.get("/v1/jobs/{job_id}", response_model=JobBody)
-def get_one(job_id: Id, services: Served, asker: Asker, if_none_match: Annotated[str | None, Header()] = None) -> Response:
+@router.get("/v1/jobs/{job_id}", response_model=JobBody, responses={304: {"description": "Nothing has changed."}})
+def get_one(job_id: Id, services: Served, asker: Asker, if_none_match: IfNoneMatch = None) -> Response:
     """A job. Its ETag moves when its answer does; while it has not ended, `Retry-After` says when to ask again."""
     with services.database.read() as db:
         row = get_job(db, asker.owner, job_id)
     headers = {"ETag": etag_of(row)} | ({} if has_ended(row) else {"Retry-After": str(POLL_SECONDS)})
-    if if_none_match == headers["ETag"]:
+    if is_known(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
     return JSONResponse(job_body(row).model_dump(mode="json"), headers=headers)
 
@@ -203,7 +214,7 @@ def get_events(
     job_id: Id,
     services: Served,
     asker: Asker,
-    after: Annotated[int, Query(ge=0, description="`last_seq` of the answer before.")] = 0,
+    after: Seq = 0,
     limit: Limit = DEFAULT_LIMIT,
 ) -> EventsBody:
     """What has happened to a job, ascending. Events and metric points share one numbering."""

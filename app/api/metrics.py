@@ -7,12 +7,12 @@ from typing import Annotated
 
 import numpy as np
 import orjson
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from app.api.access import Asker
 from app.api.bodies import Id
-from app.api.job_body import etag_of
+from app.api.job_body import IfNoneMatch, Seq, entity_tag, is_known
 from app.api.services import Served
 from app.series.thinning import FEWEST_POINTS, thinned
 from app.store.jobs import get_job
@@ -36,34 +36,34 @@ class MetricsBody(BaseModel):
     series: dict[str, list[float | None]]
 
 
-@router.get("/v1/jobs/{job_id}/metrics", response_model=MetricsBody)
+@router.get("/v1/jobs/{job_id}/metrics", response_model=MetricsBody, responses={304: {"description": "Nothing has changed."}})
 def get_metrics(
     job_id: Id,
     services: Served,
     asker: Asker,
     names: Annotated[str | None, Query(max_length=4096, description="Names with commas between; all by default.")] = None,
-    after: Annotated[int, Query(ge=0, description="`last_seq` of the answer before.")] = 0,
+    after: Seq = 0,
     limit: Annotated[int, Query(ge=1, le=MOST_POINTS, description="Points read at most.")] = MOST_POINTS,
     max_points: Annotated[int | None, Query(ge=FEWEST_POINTS, le=MOST_POINTS, description="Points answered at most; peaks stay.")] = None,
-    if_none_match: Annotated[str | None, Header()] = None,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """What a job has measured, by columns."""
     with services.database.read() as db:
         job = get_job(db, asker.owner, job_id)
-        headers = {"ETag": etag_of(job, names, after, limit, max_points)}
-        if if_none_match == headers["ETag"]:
+        headers = {"ETag": entity_tag(job.id, job.last_seq, names, after, limit, max_points)}
+        if is_known(headers["ETag"], if_none_match):
             return Response(status_code=304, headers=headers)
         # Bounded by the number that was read first: a point that is committed meanwhile may come before an event that is not seen yet.
         rows = [row for row in list_points(db, asker.owner, job_id, after, limit + 1) if row.seq <= job.last_seq]
     kept, has_more = rows[:limit], len(rows) > limit
     last_seq = kept[-1].seq if has_more else max(after, job.last_seq)
-    body = _columns(kept, None if names is None else names.split(","), max_points)
+    body = _columns(kept, [name for name in (names or "").split(",") if name], max_points)
     content = orjson.dumps({"last_seq": last_seq, "has_more": has_more, **body})
     return Response(content, headers=headers, media_type="application/json")
 
 
-def _columns(rows: Sequence[MetricPointRow], names: Sequence[str] | None, max_points: int | None) -> dict[str, object]:
-    wanted = list(dict.fromkeys(names if names is not None else (name for row in rows for name in row.values)))
+def _columns(rows: Sequence[MetricPointRow], names: Sequence[str], max_points: int | None) -> dict[str, object]:
+    wanted = list(dict.fromkeys(names or (name for row in rows for name in row.values)))
     shown = [row for row in rows if any(name in row.values for name in wanted)]
     if max_points is not None and wanted and len(shown) > max_points:
         values = [[row.values.get(name) for row in shown] for name in wanted]

@@ -1,7 +1,9 @@
 """How is a job watched while it runs? As server-sent events, in order and without gap or double, from any number on.
 
-snapshot   the job, where no number was given        metric       a point
-state, log, checkpoint   events                      end          the job has ended, and so does the stream
+snapshot                        the job, where no number was given
+state, phase, log, checkpoint   events, called by their kind
+metric                          a point
+end                             the job has ended, and so does the stream
 """
 
 from __future__ import annotations
@@ -11,13 +13,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 import anyio
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from app.api.access import Asker
 from app.api.bodies import Id
-from app.api.job_body import has_ended, job_body
+from app.api.job_body import Seq, has_ended, job_body
 from app.api.services import Served, Services
 from app.store.jobs import get_job
 from app.store.progress import list_events, list_points
@@ -43,15 +45,28 @@ def find_job(job_id: Id, services: Served, asker: Asker) -> JobRow:
 async def stream(
     job: Annotated[JobRow, Depends(find_job)],
     services: Served,
-    after: Annotated[int | None, Query(ge=0, description="Number of the last event that is known.")] = None,
+    after: Seq | None = None,
     last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,18}$", description="The same, as browsers resume.")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
     """Watch a job: a snapshot, then everything that happens, then its end."""
     cursor = after if last_event_id is None else int(last_event_id)
+    async for event in follow(services, job, cursor, LONGEST_SECONDS):
+        yield event
+
+
+async def follow(services: Services, job: JobRow, cursor: int | None, longest_seconds: float) -> AsyncIterator[ServerSentEvent]:
+    """What happens to a job, until it has ended or the time is over.
+
+    Args:
+        services: where it is read.
+        job: as it is when the stream begins.
+        cursor: number of the last event that is known; None begins with a snapshot.
+        longest_seconds: how long.
+    """
     if cursor is None:
         cursor = job.last_seq
         yield ServerSentEvent(event="snapshot", id=str(cursor), data=job_body(job).model_dump(mode="json"))
-    ends_at = time.monotonic() + LONGEST_SECONDS
+    ends_at = time.monotonic() + longest_seconds
     while time.monotonic() < ends_at:
         current, news = await run_in_threadpool(_read, services, job, cursor)
         for row in news:
@@ -62,7 +77,7 @@ async def stream(
             return
         if not news:
             await anyio.sleep(POLL_SECONDS)
-    yield ServerSentEvent(comment=f"an hour is over; go on with after={cursor}")
+    yield ServerSentEvent(comment=f"the time of a stream is over; go on with after={cursor}")
 
 
 def _read(services: Services, job: JobRow, after: int) -> tuple[JobRow, list[EventRow | MetricPointRow]]:
@@ -79,5 +94,5 @@ def _read(services: Services, job: JobRow, after: int) -> tuple[JobRow, list[Eve
 
 def _event(row: EventRow | MetricPointRow) -> ServerSentEvent:
     if isinstance(row, EventRow):
-        return ServerSentEvent(event=row.kind, id=str(row.seq), data={**row.data, "at": row.created_at.isoformat()})
+        return ServerSentEvent(event=row.kind, id=str(row.seq), data={**row.data, "at": row.created_at.isoformat().replace("+00:00", "Z")})
     return ServerSentEvent(event="metric", id=str(row.seq), data={"step": row.step, **row.values})

@@ -83,7 +83,12 @@ FAULTS = [
     ),
     (a_network(kind="lstm", units=500_000), "/network/units", "too_large", "units is 500,000; at most 4,096"),
     (a_network(kind="lstm", units=500_000), "/network", "too_large", "the network has 1,000,008,500,009 parameters; at most 50,000,000"),
-    (a_network(kind="transformer"), "/network", "union_tag_invalid", "'transformer' is not a kind of block; known are connect, dense"),
+    (
+        a_network(kind="transformer"),
+        "/network",
+        "union_tag_invalid",
+        "'transformer' is not a kind of block; known are activation, attention",
+    ),
     ({}, "/network", "missing", "network: is missing and has no default"),
 ]
 

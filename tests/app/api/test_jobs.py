@@ -1,10 +1,13 @@
 """A job is asked for once, told truly, and ended when its owner says so."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from app.queue import Queue
+from app.store.jobs import get_job
 from app.store.leases import fail
 from app.store.sweep import undispatched
 from tests.app.api.conftest import Api, problem_of
@@ -31,6 +34,18 @@ def test_a_job_is_accepted_while_the_queue_is_away_and_waits_to_be_announced(api
         assert [waiting.job_id for waiting in undispatched(db, 60, 10)] == [body["id"]]
 
 
+@pytest.mark.services
+def test_an_announced_job_is_not_announced_again_soon(api: Api, redis_url: str) -> None:
+    queue = Queue(redis_url)
+    api.app.state.services = replace(api.services, queue=queue)
+    job = add_job(api)
+    with api.services.database.read() as db:
+        assert undispatched(db, 60, 10) == []
+        row = get_job(db, api.owner, job)
+    assert (row.dispatches, row.status) == (1, "queued")
+    queue.close()
+
+
 def test_only_kind_dataset_and_horizon_are_required(api: Api) -> None:
     answer = api.client.post("/v1/jobs", json={"kind": "train", "dataset": api.upload(name="waves"), "horizon": 2})
     assert answer.status_code == 201, answer.text
@@ -44,7 +59,7 @@ def test_a_job_that_ran_tells_its_progress_its_metrics_and_its_model(api: Api) -
     body = api.client.get(f"/v1/jobs/{job}").json()
     assert (body["status"], body["error"]) == ("succeeded", None)
     assert body["progress"] | {"eta_seconds": 0} == {
-        "phase": "train",
+        "phase": "all",
         "epoch": 2,
         "epochs": 2,
         "step": 2,
@@ -70,6 +85,43 @@ def test_an_answer_that_has_not_changed_is_not_sent_again(api: Api) -> None:
     assert changed.json()["status"] == "running"
     run(api, job)
     assert changed.headers["etag"] != first.headers["etag"]
+
+
+def test_a_known_answer_is_found_in_a_list_of_tags_strong_or_weak(api: Api) -> None:
+    job = add_job(api)
+    etag = api.client.get(f"/v1/jobs/{job}").headers["etag"]
+    for known in ("*", f'"other", {etag}', etag.removeprefix("W/")):
+        assert api.client.get(f"/v1/jobs/{job}", headers={"If-None-Match": known}).status_code == 304
+    for unknown in ('"other"', "", etag[:-2]):
+        assert api.client.get(f"/v1/jobs/{job}", headers={"If-None-Match": unknown}).status_code == 200
+
+
+def test_a_retried_job_waits_to_be_announced_and_goes_on_counting_attempts(api: Api) -> None:
+    job = add_job(api)
+    claimed = start(api, job)
+    with api.services.database.begin() as db:
+        fail(db, claimed.lease, code="worker_lost", message="gone", retryable=True)
+    api.client.post(f"/v1/jobs/{job}/retry")
+    with api.services.database.read() as db:
+        assert [waiting.job_id for waiting in undispatched(db, 60, 10)] == [job]
+    assert start(api, job).lease.attempt == 2
+
+
+@pytest.mark.parametrize("answer", ["events", "metrics", "stream"])
+def test_a_cursor_that_no_database_counts_to_is_refused(api: Api, answer: str) -> None:
+    job = add_job(api)
+    problem = problem_of(api.client.get(f"/v1/jobs/{job}/{answer}", params={"after": 2**63}), 422)
+    assert problem["errors"][0]["pointer"] == "?after"
+
+
+def test_a_job_of_somebody_else_does_not_exist(api: Api) -> None:
+    job, other = add_job(api), api.client_of("somebody else")
+    assert jobs_of(replace(api, client=other)) == []
+    for path in ("", "/attempts", "/events", "/metrics", "/stream"):
+        assert problem_of(other.get(f"/v1/jobs/{job}{path}"), 404)["detail"].startswith(job)
+    for path in ("/cancel", "/retry"):
+        assert problem_of(other.post(f"/v1/jobs/{job}{path}"), 404)["detail"].startswith(job)
+    assert api.client.get(f"/v1/jobs/{job}").json()["status"] == "queued"
 
 
 def test_a_queued_job_is_cancelled_at_once_and_a_running_one_when_its_worker_has_heard(api: Api) -> None:

@@ -72,6 +72,33 @@ def test_asking_again_for_nothing_new_does_not_touch_the_points(api: Api) -> Non
     assert other.status_code == 200
 
 
+def test_progress_without_a_new_point_leaves_the_answer_known(api: Api) -> None:
+    job = add_job(api)
+    claimed = start(api, job)
+    first = api.client.get(f"/v1/jobs/{job}/metrics")
+    with api.services.database.begin() as db:
+        record_points(db, claimed.lease, [], {"phase": "train", "epoch": 1})
+    again = api.client.get(f"/v1/jobs/{job}/metrics", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+    assert api.client.get(f"/v1/jobs/{job}").json()["progress"]["epoch"] == 1
+
+
+def test_a_cursor_beyond_the_end_stays_where_it_is(api: Api) -> None:
+    found = metrics_of(api, measured(api, CURVE), after=1000)
+    assert found == {"last_seq": 1000, "has_more": False, "step": [], "series": {}}
+
+
+def test_a_value_that_was_no_number_is_null(api: Api) -> None:
+    found = metrics_of(api, measured(api, [Point(1, {"loss": None}), Point(2, {"loss": 1.0})]))
+    assert found["series"] == {"loss": [None, 1.0]}
+
+
+def test_empty_names_name_nothing_and_doubled_ones_once(api: Api) -> None:
+    job = measured(api, CURVE)
+    assert metrics_of(api, job, names="") == metrics_of(api, job)
+    assert list(metrics_of(api, job, names="val,,val")["series"]) == ["val"]
+
+
 def test_thinning_keeps_the_ends_and_the_peaks(api: Api) -> None:
     values = [0.0] * 500
     values[123], values[400] = 100.0, -100.0

@@ -1,12 +1,17 @@
 """A stream tells everything in order, once, and ends with its job; it resumes exactly where it was left."""
 
+import asyncio
 import json
 import threading
 import time
 from typing import Any
 
+from fastapi.sse import ServerSentEvent
+
+from app.api.stream import CHUNK, follow
+from app.store.jobs import get_job
 from app.store.leases import confirm_cancel
-from app.store.progress import Point, record_points
+from app.store.progress import Point, record_checkpoint, record_event, record_points
 from tests.app.api.conftest import Api, problem_of
 from tests.app.api.trained import add_job, run, start
 
@@ -36,9 +41,10 @@ def test_from_the_beginning_every_number_comes_once_and_in_order(api: Api) -> No
     events = stream_of(api, job, 0)
     *told, end = events
     assert [number for _, number, _ in told] == list(range(1, len(told) + 1))
-    assert [name for name, _, _ in told] == ["state", "state", *["metric"] * 4, "state"]
+    assert [name for name, _, _ in told if name != "phase"] == ["state", "state", *["metric"] * 4, "state"]
+    assert [data["name"] for name, _, data in told if name == "phase"] == ["all"]
     assert end == ("end", len(told), {"status": "succeeded", "model": api.client.get(f"/v1/jobs/{job}").json()["model"]})
-    assert {"step", "train_loss", "val_loss"} <= set(told[2][2])
+    assert all({"step", "train_loss", "val_loss"} <= set(data) for name, _, data in told if name == "metric")
 
 
 def test_a_stream_resumes_exactly_where_it_was_left(api: Api) -> None:
@@ -78,6 +84,57 @@ def test_what_happens_while_it_is_open_comes_through_it(api: Api) -> None:
     assert [data.get("status") for name, _, data in events if name == "state"] == ["queued", "running", "cancelling", "cancelled"]
     assert [number for _, number, _ in events] == [*range(1, 7), 6]
     assert events[-1][2] == {"status": "cancelled", "model": None}
+
+
+def test_logs_and_checkpoints_come_between_the_points_with_their_times(api: Api) -> None:
+    job = add_job(api)
+    claimed = start(api, job)
+    with api.services.database.begin() as db:
+        record_points(db, claimed.lease, [Point(1, {"loss": 1.0})], {})
+        record_event(db, claimed.lease, "log", {"message": "half way"})
+        record_checkpoint(db, claimed.lease, "0" * 64, 10, 1, is_best=True)
+        record_points(db, claimed.lease, [Point(2, {"loss": None})], {})
+        confirm_cancel(db, claimed.lease)
+    events = stream_of(api, job, 2)
+    assert [(name, number) for name, number, _ in events] == [
+        ("metric", 3),
+        ("log", 4),
+        ("checkpoint", 5),
+        ("metric", 6),
+        ("state", 7),
+        ("end", 7),
+    ]
+    assert events[1][2]["message"] == "half way"
+    assert events[1][2]["at"].endswith("Z")
+    assert events[3][2] == {"step": 2, "loss": None}
+
+
+def test_a_long_history_is_told_in_parts_without_gap_or_double(api: Api) -> None:
+    job = add_job(api)
+    claimed = start(api, job)
+    points = [Point(step, {"loss": 1.0}) for step in range(1, 2 * CHUNK + 10)]
+    with api.services.database.begin() as db:
+        record_points(db, claimed.lease, points[:CHUNK], {})
+        for number in range(CHUNK + 5):
+            record_event(db, claimed.lease, "log", {"message": str(number)})
+        record_points(db, claimed.lease, points[CHUNK:], {})
+        confirm_cancel(db, claimed.lease)
+    *told, end = stream_of(api, job, 0)
+    assert [number for _, number, _ in told] == list(range(1, 3 * CHUNK + 18))
+    assert end[:2] == ("end", 3 * CHUNK + 17)
+
+
+def test_a_stream_ends_when_its_time_is_over_and_says_how_to_go_on(api: Api) -> None:
+    job = add_job(api)
+
+    async def followed() -> list[ServerSentEvent]:
+        with api.services.database.read() as db:
+            row = get_job(db, api.owner, job)
+        return [event async for event in follow(api.services, row, 0, 0.1)]
+
+    *told, last = asyncio.run(followed())
+    assert [(event.event, event.id) for event in told] == [("state", "1")]
+    assert last.comment == "the time of a stream is over; go on with after=1"
 
 
 def test_a_stream_of_nothing_is_a_problem_and_no_stream(api: Api) -> None:
