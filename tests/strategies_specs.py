@@ -14,46 +14,84 @@ RATES = st.sampled_from([0.0, 0.25])
 UNITS = st.integers(1, 5)
 
 
+CELLS: list[dict[str, Any]] = [
+    {"kind": "elman", "activation": "relu"},
+    {"kind": "elman"},
+    {"kind": "lstm"},
+    {"kind": "lstm", "peepholes": True, "init": "chrono"},
+    {"kind": "lstm", "projection": 1},
+    {"kind": "gru", "reset": "after", "init": "chrono"},
+    {"kind": "gru", "reset": "before"},
+    {"kind": "min_gru"},
+    {"kind": "min_lstm"},
+    {"kind": "ind_rnn", "activation": "tanh"},
+    {"kind": "slstm"},
+]
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {},
+    {"dropout": 0.25},
+    {"direction": "both"},
+    {"direction": "backward", "layer_norm": True},
+    {"dilation": 2},
+    {"zoneout": 0.1, "recurrent_dropout": 0.2},
+]
+
+
+def _cell(kind: dict[str, Any], options: dict[str, Any], units: int) -> dict[str, Any]:
+    return {**kind, **options, "units": max(units, 2)}
+
+
 def _leaves(units: st.SearchStrategy[int]) -> st.SearchStrategy[dict[str, Any]]:
+    activations = st.sampled_from(["linear", "tanh", "gelu", "relu"])
+    even, heads = units.map(lambda number: 2 * number), st.sampled_from([1, 2])
     return st.one_of(
-        st.fixed_dictionaries(
-            {"kind": st.just("elman"), "units": units, "activation": st.sampled_from(["tanh", "relu"]), "dropout": RATES}
-        ),
-        st.fixed_dictionaries({"kind": st.just("lstm"), "units": units, "dropout": RATES}),
-        st.fixed_dictionaries({"kind": st.just("gru"), "units": units, "reset": st.sampled_from(["after", "before"])}),
-        st.fixed_dictionaries(
-            {"kind": st.just("dense"), "units": units, "activation": st.sampled_from(["linear", "tanh", "gelu", "relu"])}
-        ),
-        st.just({"kind": "dropout", "rate": 0.25}),
+        st.builds(_cell, st.sampled_from(CELLS), st.sampled_from(OPTIONS), units),
+        st.fixed_dictionaries({"kind": st.just("dense"), "units": units, "activation": activations}),
+        st.fixed_dictionaries({"kind": st.just("conv"), "units": units, "width": st.integers(1, 4), "causal": st.booleans()}),
+        st.fixed_dictionaries({"kind": st.just("attention"), "units": even, "heads": heads}),
+        st.sampled_from([{"kind": "dropout", "rate": 0.25}, {"kind": "norm"}, {"kind": "activation", "function": "sigmoid"}]),
     )
 
 
 def _combined(inside: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    stacks = st.lists(inside, min_size=1, max_size=3).map(lambda blocks: {"kind": "stack", "blocks": blocks})
+    stacks = st.builds(
+        lambda blocks, repeat, skip: {"kind": "stack", "blocks": blocks, "repeat": repeat, "skip": skip},
+        st.lists(inside, min_size=1, max_size=3),
+        st.integers(1, 2),
+        st.sampled_from(["none", "dense"]),
+    )
     branches = st.lists(inside, min_size=2, max_size=3).map(lambda blocks: {"kind": "connect", "branches": blocks, "merge": "concat"})
     return st.one_of(stacks, branches)
 
 
-def _tapped(network: dict[str, Any], source: str) -> dict[str, Any]:
-    """The network beside a sum of two branches that read an input, and a block that taps the network's output."""
+def _tapped(network: dict[str, Any], source: str, merge: str) -> dict[str, Any]:
+    """The network beside two merged branches that read an input, and a block that taps the network's output."""
     total = {
         "kind": "connect",
-        "merge": "sum",
+        "merge": merge,
         "branches": [{"kind": "gru", "units": 3, "from": source}, {"kind": "dense", "units": 3, "from": source}],
     }
     both = {"kind": "connect", "branches": [{**network, "name": "main"}, total, {"kind": "lstm", "units": 2, "from": "main"}]}
     return {"kind": "stack", "blocks": [both, {"kind": "dense", "units": 4}]}
 
 
-def networks() -> st.SearchStrategy[dict[str, Any]]:
-    """Networks of all kinds of block."""
+def networks(*, carries_state: bool = False) -> st.SearchStrategy[dict[str, Any]]:
+    """Networks of all kinds of block, or of those that can be run in pieces."""
     plain = st.recursive(_leaves(UNITS), _combined, max_leaves=6)
-    tapped: Callable[[dict[str, Any], str], dict[str, Any]] = _tapped
-    return st.one_of(plain, st.builds(tapped, plain, st.sampled_from(["weather", "calendar"])))
+    tapped: Callable[[dict[str, Any], str, str], dict[str, Any]] = _tapped
+    merges = st.sampled_from(["sum", "mean", "max", "product", "gate"])
+    found = st.one_of(plain, st.builds(tapped, plain, st.sampled_from(["weather", "calendar"]), merges))
+    return found.filter(_carries_state) if carries_state else found
+
+
+def _carries_state(network: dict[str, Any]) -> bool:
+    looks_ahead = network.get("direction", "forward") != "forward" or not network.get("causal", True) or network["kind"] == "attention"
+    return not looks_ahead and all(_carries_state(inside) for inside in network.get("blocks", network.get("branches", [])))
 
 
 @st.composite
-def documents(draw: st.DrawFn) -> dict[str, Any]:
+def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]:
     """Whole documents with context and horizon."""
     heads = [
         {"kind": "point", "loss": "mae"},
@@ -62,10 +100,10 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         {"kind": "quantiles", "levels": [0.9]},
     ]
     return {
-        "context": draw(st.integers(1, 12)),
+        "context": draw(st.integers(3, 12)),
         "horizon": draw(st.integers(1, 5)),
         "inputs": INPUTS,
         "scaling": {"target": draw(st.sampled_from(["mean_abs", "standard", "none"]))},
-        "network": draw(networks()),
+        "network": draw(networks(carries_state=carries_state)),
         "head": draw(st.sampled_from(heads)),
     }

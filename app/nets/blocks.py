@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from app.nets.cells import Cell, CellState
+from app.nets.cells import CellState, Recurrence
+from app.nets.wrappers import Highway
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda values: values,
@@ -89,26 +89,79 @@ class SequenceDropout(nn.Module):
 
 
 class Layer(nn.Module):
-    """A cell in a network.
+    """A recurrent layer in a network, with what is done to its output.
 
     Args:
-        cell: the cell.
+        cell: the layer, in its wrappers.
         place: what its state is called by.
+        width: of its output.
         dropout: of its output.
+        is_normalised: whether its output is normalised.
+        residual: `none`, `add` or `highway`.
     """
 
-    def __init__(self, cell: Cell, place: str, dropout: float) -> None:
+    def __init__(self, cell: Recurrence, place: str, width: int, dropout: float, *, is_normalised: bool, residual: str) -> None:
         super().__init__()
         self.cell = cell
+        self.place = place
+        self.norm = nn.LayerNorm(width) if is_normalised else nn.Identity()
         self.dropout = SequenceDropout(dropout)
-        self._place = place
+        self.skip = Past(residual, width)
 
-    def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch time units"]:
+    def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch time hidden"]:
         """The hidden states, with the run's state carried on."""
-        state = run.before.get(self._place) or self.cell.start(sequence)
-        output, run.after[self._place] = self.cell(sequence, state)
-        thinned: Tensor = self.dropout(output, run)
-        return thinned
+        state = run.before[self.place] if self.place in run.before else self.cell.start(sequence)
+        output, run.after[self.place] = self.cell(sequence, state)
+        joined: Tensor = self.skip(sequence, self.dropout(self.norm(output), run))
+        return joined
+
+
+class Past(nn.Module):
+    """A way past a block: what it read joins what it gives.
+
+    Args:
+        kind: `none`, `add` (or `residual`), `highway`, or `dense`, which puts them side by side.
+        width: of what the block gives.
+    """
+
+    def __init__(self, kind: str, width: int) -> None:
+        super().__init__()
+        self._kind = kind
+        self.gate = Highway(width) if kind == "highway" else None
+
+    def forward(
+        self, read: Float[Tensor, "batch time width"], given: Float[Tensor, "batch time given"]
+    ) -> Float[Tensor, "batch time both"]:
+        """What was read and what was given, joined."""
+        if self.gate is not None:
+            mixed: Tensor = self.gate(read, given)
+            return mixed
+        match self._kind:
+            case "add" | "residual":
+                return read + given
+            case "dense":
+                return torch.cat([read, given], dim=2)
+            case _:
+                return given
+
+
+class Skipped(nn.Module):
+    """A block of a stack with a way past it.
+
+    Args:
+        block: the block.
+        past: the way.
+    """
+
+    def __init__(self, block: nn.Module, past: Past) -> None:
+        super().__init__()
+        self.block = block
+        self.past = past
+
+    def forward(self, sequence: Tensor, run: Run) -> Tensor:
+        """The block's output and what it read, joined."""
+        joined: Tensor = self.past(sequence, self.block(sequence, run))
+        return joined
 
 
 class Affine(nn.Module):
@@ -128,6 +181,39 @@ class Affine(nn.Module):
     def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch time units"]:
         """The map at every step."""
         return self._activation(self.linear(sequence))
+
+
+class Function(nn.Module):
+    """A function of every number.
+
+    Args:
+        name: one of ACTIVATIONS.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._function = ACTIVATIONS[name]
+
+    def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch time width"]:
+        """The function at every step."""
+        return self._function(sequence)
+
+
+class Normalised(nn.Module):
+    """Layer normalisation at every step (Ba et al. 2016).
+
+    Args:
+        width: of a step.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch time width"]:
+        """Each step with mean 0 and deviation 1, scaled and shifted by what is learnt."""
+        normalised: Tensor = self.norm(sequence)
+        return normalised
 
 
 class Chain(nn.Module):
@@ -153,15 +239,32 @@ class Branches(nn.Module):
 
     Args:
         branches: in order.
-        merge: `concat` puts their units side by side, `sum` adds them.
+        merge: `concat`, `sum`, `mean`, `max`, `product` or `gate`.
+        widths: of the branches' outputs.
     """
 
-    def __init__(self, branches: Sequence[nn.Module], merge: Literal["concat", "sum"]) -> None:
+    def __init__(self, branches: Sequence[nn.Module], merge: str, widths: Sequence[int]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
         self._merge = merge
+        self.gate = nn.Linear(sum(widths), len(widths)) if merge == "gate" else None
 
     def forward(self, sequence: Tensor, run: Run) -> Tensor:
         """The merged outputs."""
         outputs = [branch(sequence, run) for branch in self.branches]
-        return torch.cat(outputs, dim=2) if self._merge == "concat" else torch.stack(outputs).sum(dim=0)
+        if self._merge == "concat":
+            return torch.cat(outputs, dim=2)
+        stacked = torch.stack(outputs)
+        if self.gate is not None:
+            weights = self.gate(torch.cat(outputs, dim=2)).softmax(dim=2)
+            mixed: Tensor = (weights.movedim(2, 0)[..., None] * stacked).sum(dim=0)
+            return mixed
+        match self._merge:
+            case "mean":
+                return stacked.mean(dim=0)
+            case "max":
+                return stacked.amax(dim=0)
+            case "product":
+                return stacked.prod(dim=0)
+            case _:
+                return stacked.sum(dim=0)

@@ -9,13 +9,36 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from app.nets.blocks import Affine, Branches, Chain, Layer, Run, SequenceDropout, Tap
-from app.nets.cells import Cell, CellState, ElmanCell, GruBeforeCell, GruCell, LstmCell
+from app.nets.blocks import Affine, Branches, Chain, Function, Layer, Normalised, Past, Run, SequenceDropout, Skipped, Tap
+from app.nets.cells import Cell as CellModule
+from app.nets.cells import CellState, Drawn, ElmanCell, GruBeforeCell, GruCell, LstmCell, Recurrence
+from app.nets.feedforward import Convolution, SelfAttention
 from app.nets.heads import Head, PointHead, QuantilesHead
+from app.nets.stepped import IndRnnCell, LoopLstmCell, MinGruCell, MinLstmCell, SlstmCell
+from app.nets.wrappers import Backward, Both, Dilated, Stepwise
 from app.spec import forecaster
-from app.spec.blocks import Block, Connect, Dense, Dropout, Elman, Gru, Lstm, Stack
+from app.spec.blocks import (
+    Activate,
+    Attention,
+    Block,
+    Cell,
+    Connect,
+    Conv,
+    Dense,
+    Dropout,
+    Elman,
+    Gru,
+    IndRnn,
+    Leaf,
+    Lstm,
+    MinGru,
+    MinLstm,
+    Norm,
+    Slstm,
+    Stack,
+)
 from app.spec.forecaster import ForecasterSpec
-from app.spec.shapes import future_width, head_width, input_width, width_after
+from app.spec.shapes import future_width, head_width, input_width, merged_width, skipped_width, width_after
 
 PLACE = "network"
 """Where the whole network stands; its blocks follow with a dot and their number."""
@@ -32,7 +55,7 @@ class Network(nn.Module):
         super().__init__()
         self._horizon = spec.horizon or 1
         self._outputs = head_width(spec.head)
-        builder = _Builder({name: input_width(group) for name, group in spec.inputs.items()})
+        builder = _Builder({name: input_width(group) for name, group in spec.inputs.items()}, spec.context or 1)
         self.body = builder.build(spec.network, sum(builder.named.values()), PLACE)
         self.widths: Mapping[str, int] = builder.widths
         self._future_width = future_width(spec.inputs)
@@ -54,9 +77,9 @@ class Network(nn.Module):
     def initialise(self) -> None:
         """Draw the weights, from torch's own generator: Glorot's (Glorot and Bengio 2010), and each cell's own."""
         for module in self.modules():
-            if isinstance(module, Cell):
+            if isinstance(module, Drawn):
                 module.initialise()
-            elif isinstance(module, nn.Linear):
+            elif isinstance(module, nn.Linear | nn.Conv1d):
                 initialise_linear(module)
 
     def encode(
@@ -102,10 +125,11 @@ class Network(nn.Module):
         return self.decode(features[:, -1], future)
 
 
-def initialise_linear(module: nn.Linear) -> None:
+def initialise_linear(module: nn.Linear | nn.Conv1d) -> None:
     """Draw the weights of an affine map as Glorot and Bengio (2010) do; no bias."""
     nn.init.xavier_uniform_(module.weight)
-    nn.init.zeros_(module.bias)
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
 
 
 def build(spec: ForecasterSpec) -> Network:
@@ -127,8 +151,9 @@ def build_head(spec: ForecasterSpec, residuals: Float[Tensor, "horizon level"] |
 class _Builder:
     """Builds blocks and notes their widths: `named` by name, `widths` by place."""
 
-    def __init__(self, named: dict[str, int]) -> None:
+    def __init__(self, named: dict[str, int], context: int) -> None:
         self.named = named
+        self._context = context
         self.widths: dict[str, int] = {}
 
     def build(self, block: Block, width: int, place: str) -> nn.Module:
@@ -142,33 +167,94 @@ class _Builder:
 
     def _untapped(self, block: Block, width: int, place: str) -> tuple[nn.Module, int]:
         match block:
-            case Stack(blocks=blocks):
-                modules = []
-                for number, inside in enumerate(blocks):
-                    modules.append(self.build(inside, width, f"{place}.{number}"))
-                    width = self.widths[f"{place}.{number}"]
-                return Chain(modules), width
+            case Stack():
+                return self._stack(block, width, place)
             case Connect(branches=branches, merge=merge):
                 built = [self.build(inside, width, f"{place}.{number}") for number, inside in enumerate(branches)]
                 widths = [self.widths[f"{place}.{number}"] for number in range(len(branches))]
-                return Branches(built, merge), sum(widths) if merge == "concat" else widths[0]
-            case Dense(units=units, activation=activation):
-                return Affine(width, units, activation), units
-            case Dropout(rate=rate):
-                return SequenceDropout(rate), width
-            case Elman() | Lstm() | Gru():
-                return Layer(_cell(block, width), place, block.dropout), width_after(block, width)
+                return Branches(built, merge, widths), merged_width(block, widths)
             case _:
-                assert_never(block)
+                return build_leaf(block, width, place, self._context), width_after(block, width)
+
+    def _stack(self, block: Stack, width: int, place: str) -> tuple[nn.Module, int]:
+        modules = []
+        for number, inside in enumerate(block.blocks * block.repeat):
+            module = self.build(inside, width, f"{place}.{number}")
+            given = self.widths[f"{place}.{number}"]
+            modules.append(module if block.skip == "none" else Skipped(module, Past(block.skip, given)))
+            width = self.widths[f"{place}.{number}"] = skipped_width(block, width, given)
+        return Chain(modules), width
 
 
-def _cell(block: Elman | Lstm | Gru, width: int) -> Cell:
+def build_leaf(block: Leaf, width: int, place: str, context: int) -> nn.Module:
+    """The module of a block without blocks in it.
+
+    Args:
+        block: the description.
+        width: of its input.
+        place: where it stands.
+        context: steps that it sees, which a chrono initialisation wants to know.
+    """
+    match block:
+        case Dense(units=units, activation=activation):
+            return Affine(width, units, activation)
+        case Conv():
+            return Convolution(block, width, place)
+        case Attention(units=units, heads=heads):
+            return SelfAttention(width, units, heads)
+        case Norm():
+            return Normalised(width)
+        case Activate(function=function):
+            return Function(function)
+        case Dropout(rate=rate):
+            return SequenceDropout(rate)
+        case _:
+            given = width_after(block, width)
+            recurrence = _directed(block, width, context)
+            return Layer(recurrence, place, given, block.dropout, is_normalised=block.layer_norm, residual=block.residual)
+
+
+def _directed(block: Cell, width: int, context: int) -> Recurrence:
+    match block.direction:
+        case "forward":
+            return _wrapped(block, width, context)
+        case "backward":
+            return Backward(_wrapped(block, width, context))
+        case "both":
+            return Both(_wrapped(block, width, context), _wrapped(block, width, context))
+        case _:
+            assert_never(block.direction)
+
+
+def _wrapped(block: Cell, width: int, context: int) -> Recurrence:
+    recurrence: Recurrence = _cell(block, width, context)
+    if block.recurrent_dropout or block.zoneout:
+        recurrence = Stepwise(recurrence, block.recurrent_dropout, block.zoneout)
+    return recurrence if block.dilation == 1 else Dilated(recurrence, block.dilation)
+
+
+def _cell(block: Cell, width: int, context: int) -> CellModule:
     match block:
         case Elman(units=units, activation=activation):
             return ElmanCell(width, units, activation)
-        case Lstm(units=units):
-            return LstmCell(width, units)
-        case Gru(units=units, reset=reset):
-            return GruCell(width, units) if reset == "after" else GruBeforeCell(width, units)
+        case Lstm():
+            return _lstm(block, width, context if block.init == "chrono" else None)
+        case Gru(units=units, reset=reset, init=init):
+            kind = GruCell if reset == "after" else GruBeforeCell
+            return kind(width, units, context if init == "chrono" else None)
+        case MinGru(units=units):
+            return MinGruCell(width, units)
+        case MinLstm(units=units):
+            return MinLstmCell(width, units)
+        case IndRnn(units=units, activation=activation):
+            return IndRnnCell(width, units, activation)
+        case Slstm(units=units):
+            return SlstmCell(width, units)
         case _:
             assert_never(block)
+
+
+def _lstm(block: Lstm, width: int, chrono: int | None) -> CellModule:
+    if block.peepholes or block.projection is not None:
+        return LoopLstmCell(width, block.units, chrono, has_peepholes=block.peepholes, projection=block.projection)
+    return LstmCell(width, block.units, chrono)

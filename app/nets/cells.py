@@ -1,12 +1,14 @@
 """How does a recurrent layer step through time? One contract: (sequence, state) -> (sequence, state).
 
-State is an argument and a result, never kept on the module: one network may serve many threads. Weights stand gate by gate,
-`input_weight` [gates * units, width], `recurrent_weight` [gates * units, units], `bias` [gates * units]; in the equations they are W, U, b.
+State is an argument and a result, never kept on the module: one network may serve many threads. Weights stand gate by gate, and are W,
+U and b in the equations: `input_weight` [gates * units, width], `recurrent_weight` [gates * units, hidden], `bias` [gates * units].
 
-    Cell ─┬─ ElmanCell        torch's kernel         (Elman 1990)
-          ├─ LstmCell         torch's kernel         (Hochreiter and Schmidhuber 1997; Gers et al. 2000)
-          ├─ GruCell          torch's kernel         (Cho et al. 2014, reset after the product as in cuDNN)
-          └─ GruBeforeCell    a loop over time       (Cho et al. 2014 as published)
+    Recurrence ─┬─ Cell ─┬─ ElmanCell         torch's kernel         (Elman 1990)
+                │        ├─ LstmCell          torch's kernel         (Hochreiter and Schmidhuber 1997; Gers et al. 2000)
+                │        ├─ GruCell           torch's kernel         (Cho et al. 2014, reset after the product as in cuDNN)
+                │        ├─ GruBeforeCell     a loop over time       (Cho et al. 2014 as published)
+                │        └─ ...               loops over time        see stepped.py
+                └─ wrappers around one, see wrappers.py
 """
 
 from __future__ import annotations
@@ -19,29 +21,60 @@ from torch import Tensor, nn
 
 Sequence = Float[Tensor, "batch time width"]
 CellState = tuple[Tensor, ...]
-"""Each [batch, units]: the hidden state first, for an LSTM its memory second."""
+"""Each [batch, ...]: the hidden state first, for an LSTM its memory second."""
 
 FORGET_BIAS = 1.0
 """Memory is kept at first, so that gradients reach far back (Jozefowicz et al. 2015)."""
 
 
-class Cell(nn.Module, ABC):
+class Drawn(nn.Module, ABC):
+    """A module that draws its own weights."""
+
+    @abstractmethod
+    def initialise(self) -> None:
+        """Draw the weights, from torch's own generator."""
+
+
+class Recurrence(nn.Module, ABC):
+    """What steps through time."""
+
+    @abstractmethod
+    def start(self, sequence: Sequence) -> CellState:
+        """The state before anything was seen."""
+
+    @abstractmethod
+    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
+        """Steps through time.
+
+        Args:
+            sequence: [batch, time, width].
+            state: before the first step.
+
+        Returns:
+            The hidden state at every step, and the state after the last.
+        """
+
+
+class Cell(Recurrence, Drawn):
     """A recurrent layer.
 
     Args:
         width: of each step of its input.
-        units: of each step of its output.
+        units: of its state.
         gates: blocks of rows in its weights.
+        hidden: width of its hidden state, where it is not `units`; 0 where the state is in no product.
     """
 
     states = 1
     """Tensors in its state."""
 
-    def __init__(self, width: int, units: int, gates: int) -> None:
+    def __init__(self, width: int, units: int, gates: int, hidden: int | None = None) -> None:
         super().__init__()
         self.units = units
+        self.hidden = units if hidden is None else hidden
         self.input_weight = nn.Parameter(torch.empty(gates * units, width))
-        self.recurrent_weight = nn.Parameter(torch.empty(gates * units, units))
+        if self.hidden:
+            self.recurrent_weight = nn.Parameter(torch.empty(gates * units, self.hidden))
         self.bias = nn.Parameter(torch.empty(gates * units))
         # torch's kernels add a second bias; it is no parameter of ours, as one of the two has nothing to learn.
         self.register_buffer("no_bias", torch.zeros(gates * units), persistent=False)
@@ -51,24 +84,23 @@ class Cell(nn.Module, ABC):
         for gate in range(len(self.bias) // self.units):
             rows = slice(gate * self.units, (gate + 1) * self.units)
             nn.init.xavier_uniform_(self.input_weight.data[rows])
-            nn.init.orthogonal_(self.recurrent_weight.data[rows])
+            if self.hidden:
+                nn.init.orthogonal_(self.recurrent_weight.data[rows])
         nn.init.zeros_(self.bias)
 
     def start(self, sequence: Sequence) -> CellState:
-        """The state before anything was seen: zeros."""
+        """See `Recurrence`: zeros."""
         return tuple(sequence.new_zeros(len(sequence), self.units) for _ in range(self.states))
 
-    @abstractmethod
-    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time units"], CellState]:
-        """Steps through time.
 
-        Args:
-            sequence: [batch, time, width].
-            state: before the first step.
+def chrono_bias(units: int, longest: int) -> Float[Tensor, " units"]:
+    """Biases of a gate that keeps what it has: log of U[1, longest - 1] (Tallec and Ollivier 2018).
 
-        Returns:
-            The hidden state at every step, [batch, time, units], and the state after the last.
-        """
+    Args:
+        units: of the gate.
+        longest: steps of the longest memory, at least 3.
+    """
+    return torch.empty(units).uniform_(1.0, float(max(longest, 3) - 1)).log()
 
 
 class ElmanCell(Cell):
@@ -84,8 +116,8 @@ class ElmanCell(Cell):
         super().__init__(width, units, 1)
         self._kernel = torch.rnn_tanh if activation == "tanh" else torch.rnn_relu
 
-    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time units"], CellState]:
-        """See `Cell`."""
+    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
+        """See `Recurrence`."""
         weights = [self.input_weight, self.recurrent_weight, self.bias, self.get_buffer("no_bias")]
         output, hidden = self._kernel(sequence, state[0][None], weights, True, 1, 0.0, self.training, False, True)
         return output, (hidden[0],)
@@ -94,25 +126,36 @@ class ElmanCell(Cell):
 class LstmCell(Cell):
     """Gates i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of W x_t + U h_{t-1} + b; c_t = f c_{t-1} + i g; h_t = o tanh(c_t).
 
-    Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000), whose bias begins at 1.
+    Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000), whose bias begins at 1. Of chrono initialisation (Tallec
+    and Ollivier 2018) the forget bias is log U[1, T - 1], and the input bias its negative.
 
     Args:
         width: see `Cell`.
         units: see `Cell`.
+        chrono: T, or None.
+        hidden: width of h, where it is not `units`.
     """
 
     states = 2
 
-    def __init__(self, width: int, units: int) -> None:
-        super().__init__(width, units, 4)
+    def __init__(self, width: int, units: int, chrono: int | None = None, hidden: int | None = None) -> None:
+        super().__init__(width, units, 4, hidden)
+        self._chrono = chrono
 
     def initialise(self) -> None:
         """See `Cell`; the forget gate begins open."""
         super().initialise()
         nn.init.constant_(self.bias.data[self.units : 2 * self.units], FORGET_BIAS)
+        if self._chrono is not None:
+            kept = chrono_bias(self.units, self._chrono)
+            self.bias.data[: self.units], self.bias.data[self.units : 2 * self.units] = -kept, kept
 
-    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time units"], CellState]:
-        """See `Cell`."""
+    def start(self, sequence: Sequence) -> CellState:
+        """See `Recurrence`: zeros."""
+        return sequence.new_zeros(len(sequence), self.hidden), sequence.new_zeros(len(sequence), self.units)
+
+    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
+        """See `Recurrence`."""
         weights = [self.input_weight, self.recurrent_weight, self.bias, self.get_buffer("no_bias")]
         before = [state[0][None], state[1][None]]
         output, hidden, memory = torch.lstm(sequence, before, weights, True, 1, 0.0, self.training, False, True)
@@ -127,19 +170,22 @@ class GruCell(Cell):
     Args:
         width: see `Cell`.
         units: see `Cell`.
+        chrono: T of chrono initialisation, which keeps the update gate open so long, or None.
     """
 
-    def __init__(self, width: int, units: int) -> None:
+    def __init__(self, width: int, units: int, chrono: int | None = None) -> None:
         super().__init__(width, units, 3)
+        self._chrono = chrono
         self.recurrent_bias = nn.Parameter(torch.empty(3 * units))
 
     def initialise(self) -> None:
         """See `Cell`."""
         super().initialise()
         nn.init.zeros_(self.recurrent_bias)
+        _open_update_gate(self, self._chrono)
 
-    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time units"], CellState]:
-        """See `Cell`."""
+    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
+        """See `Recurrence`."""
         weights: list[Tensor] = [self.input_weight, self.recurrent_weight, self.bias, self.recurrent_bias]
         output, hidden = torch.gru(sequence, state[0][None], weights, True, 1, 0.0, self.training, False, True)
         return output, (hidden[0],)
@@ -153,13 +199,20 @@ class GruBeforeCell(Cell):
     Args:
         width: see `Cell`.
         units: see `Cell`.
+        chrono: T of chrono initialisation, which keeps the update gate open so long, or None.
     """
 
-    def __init__(self, width: int, units: int) -> None:
+    def __init__(self, width: int, units: int, chrono: int | None = None) -> None:
         super().__init__(width, units, 3)
+        self._chrono = chrono
 
-    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time units"], CellState]:
+    def initialise(self) -> None:
         """See `Cell`."""
+        super().initialise()
+        _open_update_gate(self, self._chrono)
+
+    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
+        """See `Recurrence`."""
         (hidden,) = state
         gate_weight, candidate_weight = self.recurrent_weight[: 2 * self.units], self.recurrent_weight[2 * self.units :]
         outputs = []
@@ -171,3 +224,8 @@ class GruBeforeCell(Cell):
             hidden = new + update * (hidden - new)
             outputs.append(hidden)
         return torch.stack(outputs, dim=1), (hidden,)
+
+
+def _open_update_gate(cell: Cell, chrono: int | None) -> None:
+    if chrono is not None:
+        cell.bias.data[cell.units : 2 * cell.units] = chrono_bias(cell.units, chrono)

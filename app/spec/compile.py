@@ -7,14 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from app.errors import Fault, SpecError
 from app.spec.blocks import AnyBlock, Block, Connect, Stack
-from app.spec.forecaster import ForecasterSpec, PointHead, Scaling
+from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import NetworkLimits
-from app.spec.phases import DECODER, phase_faults
-from app.spec.shapes import activations_of, decoder_parameters, input_width, multiply_adds_of, parameters_of, width_after
-from app.spec.training import Training
+from app.spec.options import document_faults, leaf_faults
+from app.spec.phases import DECODER, names_in, phase_faults
+from app.spec.phases import inside as inside_of
+from app.spec.shapes import (
+    activations_of,
+    decoder_parameters,
+    gate_parameters,
+    input_width,
+    merge_parameters,
+    merged_width,
+    multiply_adds_of,
+    parameters_of,
+    skipped_width,
+    width_after,
+)  # fmt: skip
 
 BYTES_PER_PARAMETER = 16
 """Weight, gradient and Adam's two moments in single precision."""
@@ -90,6 +103,14 @@ class _Walk:
     def fault(self, pointer: str, code: str, detail: str) -> None:
         self.faults.append(Fault(pointer, code, f"{pointer.removeprefix('#/').replace('/', '.')}: {detail}"))
 
+    def refuse(self) -> NoReturn:
+        """End here.
+
+        Raises:
+            SpecError: what was found so far.
+        """
+        raise SpecError("; ".join(fault.detail for fault in self.faults[:3]), faults=tuple(self.faults))
+
 
 def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#") -> CompiledSpec:
     """Prove a description.
@@ -103,11 +124,13 @@ def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#"
         SpecError: it cannot be built; all faults are named.
     """
     walk = _Walk(spec, limits, base, spec.context or 1, names={name for _, name in _named(spec.network, f"{base}/network")})
-    _check_inputs(walk)
-    _check_inert(walk)
-    _check_size(walk)
+    for name, group in spec.inputs.items():
+        walk.known[name] = Output(f"the input {name!r}", f"{base}/inputs/{name}", input_width(group))
+    for place, code, sentence in document_faults(spec):
+        walk.fault(f"{base}/{place}", code, sentence)
     for fault in phase_faults(spec, f"{base}/training"):
         walk.fault(fault.pointer, fault.code, fault.detail)
+    _check_size(walk)
     result = _follow(walk, spec.network, list(walk.known.values()), f"{base}/network", 1)
     result.is_read = True
     for output in [*walk.known.values(), *walk.outputs]:
@@ -123,7 +146,7 @@ def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#"
             f"{base}/network", "too_large", f"the network has {parameters:,} parameters; at most {limits.parameters:,}: use fewer units"
         )
     if walk.faults:
-        raise SpecError("; ".join(fault.detail for fault in walk.faults[:3]), faults=tuple(walk.faults))
+        walk.refuse()
     memory = BYTES_PER_PARAMETER * parameters + 4 * spec.training.batch_size * walk.context * walk.activations
     unset = [name for name in ("context", "horizon") if getattr(spec, name) is None]
     warnings = tuple(f"{name} is left to the job; counted with 1" for name in unset)
@@ -147,51 +170,25 @@ def _inside(block: Block, pointer: str) -> list[tuple[Block, str]]:
             return []
 
 
-def _check_inputs(walk: _Walk) -> None:
-    for name, group in walk.spec.inputs.items():
-        pointer = f"{walk.base}/inputs/{name}"
-        width = input_width(group)
-        if width == 0:
-            walk.fault(pointer, "empty", "an input needs columns or features")
-        if group.known == "future" and "y" in group.columns:
-            walk.fault(
-                f"{pointer}/known", "not_known", "'y' is the target and is known up to the cutoff only; put it in an input of its own"
-            )
-        if group.known == "future" and not group.columns:
-            walk.fault(f"{pointer}/known", "inert", "calendar features are always known over the horizon; leave 'known' out")
-        walk.known[name] = Output(f"the input {name!r}", pointer, width)
-
-
-def _check_inert(walk: _Walk) -> None:
-    spec, training = walk.spec, walk.spec.training
-    head = spec.head
-    if isinstance(head, PointHead) and head.delta is not None and head.loss != "huber":
-        walk.fault(f"{walk.base}/head/delta", "inert", f"delta does nothing for the loss {head.loss!r}; use 'huber', or leave it out")
-    has_covariates = any(column != "y" for group in spec.inputs.values() for column in group.columns)
-    # A default that is written out is no wish: what `validate` gives back can be sent again.
-    if spec.scaling.covariates != Scaling().covariates and not has_covariates:
-        walk.fault(f"{walk.base}/scaling/covariates", "inert", "no input has a covariate to scale; leave it out")
-    if training.weight_decay != Training().weight_decay and training.optimizer == "adam":
-        walk.fault(f"{walk.base}/training/weight_decay", "inert", "weight_decay belongs to the optimizer 'adamw'")
-    if training.patience not in {None, Training().patience} and training.patience >= training.epochs:
-        sentence = f"a patience of {training.patience} never ends a training of {training.epochs} epochs; make it smaller, or null"
-        walk.fault(f"{walk.base}/training/patience", "inert", sentence)
-    levels = getattr(head, "levels", ())
-    if list(levels) != sorted(set(levels)):
-        walk.fault(f"{walk.base}/head/levels", "not_rising", f"levels must rise, and are {list(levels)}")
-
-
 def _check_size(walk: _Walk) -> None:
-    count, waiting = 0, [(walk.spec.network, f"{walk.base}/network")]
+    """Refuses what is too large to be followed at all: repeated blocks count as often as they run."""
+    count = _count(walk.spec.network)
+    if count > walk.limits.blocks:
+        walk.fault(f"{walk.base}/network", "too_large", f"the network has {count:,} blocks; at most {walk.limits.blocks:,}")
+        walk.refuse()
+    waiting = [(walk.spec.network, f"{walk.base}/network")]
     while waiting:
         block, pointer = waiting.pop()
-        count += 1
         units = getattr(block, "units", 0)
         if units > walk.limits.units:
             walk.fault(f"{pointer}/units", "too_large", f"units is {units:,}; at most {walk.limits.units:,}")
         waiting.extend(_inside(block, pointer))
-    if count > walk.limits.blocks:
-        walk.fault(f"{walk.base}/network", "too_large", f"the network has {count:,} blocks; at most {walk.limits.blocks:,}")
+
+
+def _count(block: Block) -> int:
+    """Blocks of every kind, repeated ones as often as they run."""
+    repeat = block.repeat if isinstance(block, Stack) else 1
+    return 1 + repeat * sum(_count(inside) for inside in inside_of(block))
 
 
 def _follow(walk: _Walk, block: Block, incoming: list[Output], pointer: str, depth: int) -> Output:
@@ -209,6 +206,8 @@ def _follow(walk: _Walk, block: Block, incoming: list[Output], pointer: str, dep
             width = _read(reads)
             walk.activations += activations_of(block, width)
             result = _output(walk, block, pointer, width_after(block, width))
+            for place, code, detail in leaf_faults(block, width, walk.spec.context):
+                walk.fault(f"{pointer}/{place}", code, detail)
             labels = tuple(read.label for read in reads)
             count, work = parameters_of(block, width), multiply_adds_of(block, width) * walk.context
             walk.rows.append(BlockShape(pointer, block.kind, block.name or "", labels, result.width, count, work))
@@ -238,23 +237,45 @@ def _source(walk: _Walk, block: AnyBlock, pointer: str) -> Output | None:
 
 
 def _follow_stack(walk: _Walk, block: Stack, reads: list[Output], pointer: str, depth: int) -> Output:
-    result: Output | None = None
-    for inside, where in _inside(block, pointer):
-        result = _follow(walk, inside, reads, where, depth + 1)
-        reads = [result]
-    return reads[0] if result is None else result
+    if block.repeat > 1 and names_in(block) - {block.name}:
+        names = ", ".join(sorted(names_in(block) - {block.name or ""}))
+        walk.fault(f"{pointer}/repeat", "taken", f"blocks that are repeated cannot have names, and {names} would be taken twice")
+    for _ in range(block.repeat):
+        for inside, where in _inside(block, pointer):
+            reads = [_skipped(walk, block, reads, _follow(walk, inside, reads, where, depth + 1), where)]
+    return reads[0]
+
+
+def _skipped(walk: _Walk, block: Stack, reads: list[Output], given: Output, pointer: str) -> Output:
+    """A block's output together with what it read, as the stack asks for."""
+    if block.skip == "none":
+        return given
+    width = _read([*reads])
+    _read([given])
+    if block.skip != "dense" and width != given.width:
+        sentence = f"the stack's skip {block.skip!r} wants as many units as the block reads: it reads {width} and gives {given.width}"
+        walk.fault(pointer, "unequal_widths", f"{sentence}; change its units, or use 'dense'")
+    count = gate_parameters(given.width, block.skip)
+    if count:
+        walk.rows.append(BlockShape(pointer, "highway", "", (given.label,), given.width, count, count * walk.context))
+    return _output(walk, block, pointer, skipped_width(block, width, given.width))
 
 
 def _follow_connect(walk: _Walk, block: Connect, reads: list[Output], pointer: str, depth: int) -> Output:
     results = [_follow(walk, inside, reads, where, depth + 1) for inside, where in _inside(block, pointer)]
     _read(results)
     widths = [result.width for result in results]
-    if block.merge == "sum" and len(set(widths)) > 1:
+    if block.merge != "concat" and len(set(widths)) > 1:
         sentence = (
-            f"'sum' wants branches of one width, and they have {', '.join(map(str, widths))}; use 'concat', or a dense block to even them"
+            f"{block.merge!r} wants branches of one width, and they have {', '.join(map(str, widths))}; use 'concat', or a dense block to "
+            "even them"
         )
         walk.fault(f"{pointer}/merge", "unequal_widths", sentence)
-    return _output(walk, block, pointer, widths[0] if block.merge == "sum" else sum(widths))
+    result = _output(walk, block, pointer, merged_width(block, widths))
+    count = merge_parameters(block, widths)
+    if count:
+        walk.rows.append(BlockShape(pointer, "gate", "", tuple(one.label for one in results), result.width, count, count * walk.context))
+    return result
 
 
 def _read(outputs: list[Output]) -> int:

@@ -6,13 +6,13 @@ import difflib
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app.errors import Fault, SpecError
-from app.spec.blocks import AnyBlock, Connect, Dense, Dropout, Elman, Gru, Lstm, Stack
+from app.spec.blocks import AnyBlock, Connect, Leaf, Stack
 from app.spec.forecaster import DirectDecoder, ForecasterSpec, Input, PointHead, QuantilesHead, Scaling
 from app.spec.training import Phase, Training
 
@@ -20,9 +20,7 @@ DEEPEST_DOCUMENT = 100
 """Lists and objects inside each other: far more than any network needs, far less than a stack overflow."""
 
 SHOWN_CHARACTERS = 60
-_BLOCKS: dict[str, type[AnyBlock]] = {
-    "elman": Elman, "lstm": Lstm, "gru": Gru, "dense": Dense, "dropout": Dropout, "stack": Stack, "connect": Connect,
-}  # fmt: skip
+_BLOCKS: dict[str, type[AnyBlock]] = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in (*get_args(Leaf), Stack, Connect)}
 _HEADS = {"point": PointHead, "quantiles": QuantilesHead}
 _SECTIONS = {"scaling": Scaling, "training": Training, "decoder": DirectDecoder}
 

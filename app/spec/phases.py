@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.errors import Fault
-from app.spec.blocks import Block, Connect, Dropout, Stack
+from app.spec.blocks import Activate, Block, Connect, Dropout, Stack
 from app.spec.forecaster import ForecasterSpec
 from app.spec.training import Phase
 
@@ -54,7 +54,7 @@ class Stage:
 def top_blocks(spec: ForecasterSpec) -> tuple[Block, ...]:
     """The blocks of the outermost stack; the network itself where it is no stack, or one with a name or a source."""
     network = spec.network
-    return network.blocks if isinstance(network, Stack) and network.name is None and network.source is None else (network,)
+    return network.blocks * network.repeat if isinstance(network, Stack) and network.name is None and network.source is None else (network,)
 
 
 def plan(spec: ForecasterSpec) -> tuple[Stage, ...]:
@@ -174,7 +174,7 @@ def _name_faults(spec: ForecasterSpec, phase: Phase, pointer: str) -> Iterator[F
             yield Fault(f"{pointer}/{key}/{position}", "unknown_block", sentence)
     has_decoder = (DECODER in names) == (key == "only")
     learners = list(_learners(spec.network, phase, is_chosen=key == "freeze"))
-    if not has_decoder and all(isinstance(block, Dropout) for block in learners):
+    if not has_decoder and all(isinstance(block, Dropout | Activate) for block in learners):
         yield Fault(
             f"{pointer}/{key}",
             "trains_nothing",

@@ -5,61 +5,128 @@ Every block gives a sequence as long as its input; `width` is the size of one st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from app.spec.blocks import Cell, Connect, Dense, Dropout, Elman, Gru, Lstm, Stack
+from app.spec.blocks import (
+    Activate,
+    Attention,
+    Cell,
+    Connect,
+    Conv,
+    Dense,
+    Dropout,
+    Elman,
+    Gru,
+    IndRnn,
+    Leaf,
+    Lstm,
+    MinGru,
+    MinLstm,
+    Norm,
+    Slstm,
+    Stack,
+)  # fmt: skip
 from app.spec.forecaster import ForecasterSpec, Head, Input, PointHead, QuantilesHead
-
-Leaf = Cell | Dense | Dropout
-"""Blocks without blocks in them."""
-
-Combinator = Stack | Connect
 
 
 def width_after(block: Leaf, width: int) -> int:
     """Width of what a block gives for an input of this width."""
-    return width if isinstance(block, Dropout) else block.units
+    match block:
+        case Norm() | Activate() | Dropout():
+            return width
+        case Dense(units=units) | Conv(units=units) | Attention(units=units):
+            return units
+        case _:
+            return hidden_width(block) * (2 if block.direction == "both" else 1)
+
+
+def hidden_width(cell: Cell) -> int:
+    """Width of a cell's hidden state in one direction."""
+    return cell.projection if isinstance(cell, Lstm) and cell.projection is not None else cell.units
 
 
 def parameters_of(block: Leaf, width: int) -> int:
     """Trainable numbers of a block, biases included: a cell has one per gate, the GRU that resets after the product two (as cuDNN's)."""
     match block:
-        case Elman(units=units):
-            return units * (width + units + 1)
-        case Lstm(units=units):
-            return 4 * units * (width + units + 1)
-        case Gru(units=units, reset=reset):
-            return 3 * units * (width + units + (2 if reset == "after" else 1))
         case Dense(units=units):
             return units * (width + 1)
-        case Dropout():
+        case Conv(units=units, width=steps):
+            return units * (width * steps + 1)
+        case Attention(units=units):
+            return 3 * units * (width + 1) + units * (units + 1)
+        case Norm():
+            return 2 * width
+        case Activate() | Dropout():
             return 0
         case _:
-            assert_never(block)
+            given = width_after(block, width)
+            directions = 2 if block.direction == "both" else 1
+            return directions * _weights_of(block, width) + 2 * given * block.layer_norm + gate_parameters(given, block.residual)
+
+
+def gate_parameters(width: int, kind: str) -> int:
+    """Trainable numbers of a highway's gate; of any other way past a block none."""
+    return width * (width + 1) if kind == "highway" else 0
+
+
+def _weights_of(cell: Cell, width: int) -> int:
+    """Of one direction, without what is wrapped around it."""
+    units = cell.units
+    match cell:
+        case Elman():
+            return units * (width + units + 1)
+        case Lstm(peepholes=peepholes, projection=projection):
+            hidden = hidden_width(cell)
+            return 4 * units * (width + hidden + 1) + 3 * units * peepholes + (0 if projection is None else projection * units)
+        case Gru(reset=reset):
+            return 3 * units * (width + units + (2 if reset == "after" else 1))
+        case MinGru():
+            return 2 * units * (width + 1)
+        case MinLstm():
+            return 3 * units * (width + 1)
+        case IndRnn():
+            return units * (width + 2)
+        case Slstm():
+            return 4 * units * (width + units + 1)
+        case _:
+            assert_never(cell)
 
 
 def multiply_adds_of(block: Leaf, width: int) -> int:
-    """Multiply-adds of a block at one step."""
+    """Multiply-adds of a block at one step: of its matrices, which are nearly all of it."""
     match block:
-        case Elman(units=units):
-            return units * (width + units)
-        case Lstm(units=units):
-            return 4 * units * (width + units)
-        case Gru(units=units):
-            return 3 * units * (width + units)
+        case Norm() | Activate() | Dropout():
+            return 0
         case Dense(units=units):
             return units * width
-        case Dropout():
-            return 0
+        case Conv(units=units, width=steps):
+            return units * width * steps
+        case Attention(units=units):
+            return 3 * units * width + units * units
         case _:
-            assert_never(block)
+            return parameters_of(block, width)
 
 
 def activations_of(block: Leaf, width: int) -> int:
     """Numbers that training keeps of one step for the way back: the output and the gates."""
-    gates = {"elman": 2, "lstm": 6, "gru": 6, "dense": 2, "dropout": 2}
-    return gates[block.kind] * width_after(block, width)
+    gates = {"elman": 2, "ind_rnn": 2, "min_gru": 4, "min_lstm": 5, "slstm": 9, "attention": 5}
+    return gates.get(block.kind, 6 if isinstance(block, Lstm | Gru) else 2) * width_after(block, width)
+
+
+def merged_width(block: Connect, widths: Sequence[int]) -> int:
+    """Width of what a connection of branches of these widths gives."""
+    return sum(widths) if block.merge == "concat" else widths[0]
+
+
+def merge_parameters(block: Connect, widths: Sequence[int]) -> int:
+    """Trainable numbers of a merge: a gate weighs the branches by all that they give."""
+    return len(widths) * (sum(widths) + 1) if block.merge == "gate" else 0
+
+
+def skipped_width(block: Stack, read: int, given: int) -> int:
+    """Width of a block's output in a stack together with what it read."""
+    return read + given if block.skip == "dense" else given
 
 
 def input_width(group: Input) -> int:

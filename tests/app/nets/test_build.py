@@ -50,7 +50,7 @@ def test_what_is_built_has_the_shapes_and_the_parameters_that_were_counted(docum
     assert raw.isfinite().all()
 
 
-@given(documents())
+@given(documents(carries_state=True))
 def test_a_body_run_in_two_halves_equals_the_whole(document: dict[str, Any]) -> None:
     spec = parse_spec(read_all({**document, "context": 8}))
     network = built(spec)
@@ -116,3 +116,58 @@ def test_dropout_drops_the_same_units_at_every_step_and_none_when_not_training()
 def test_the_same_seed_draws_the_same_weights() -> None:
     first, second = built(GALLERY["connected"].spec), built(GALLERY["connected"].spec)
     assert all(torch.equal(weight, second.state_dict()[name]) for name, weight in first.state_dict().items())
+
+
+def features_of(network: dict[str, Any], inputs: Tensor) -> Tensor:
+    """What a network makes of one input."""
+    spec = parse_spec(
+        {"context": inputs.shape[1], "horizon": 1, "inputs": {"a": {"columns": list("yxz")[: inputs.shape[2]]}}, "network": network}
+    )
+    compile_spec(spec, NetworkLimits())
+    features, _ = built(spec).encode({"a": inputs})
+    return features
+
+
+HALVES = [{"kind": "activation", "function": "relu"}, {"kind": "activation", "function": "tanh"}]
+
+
+@pytest.mark.parametrize(
+    ("merge", "by_hand"),
+    [
+        ("sum", lambda x: x.relu() + x.tanh()),
+        ("mean", lambda x: (x.relu() + x.tanh()) / 2),
+        ("max", lambda x: torch.maximum(x.relu(), x.tanh())),
+        ("product", lambda x: x.relu() * x.tanh()),
+        ("concat", lambda x: torch.cat([x.relu(), x.tanh()], dim=2)),
+    ],
+)
+def test_a_connection_merges_its_branches_as_it_says(merge: str, by_hand: Any) -> None:
+    values = torch.randn(BATCH, 5, 3)
+    torch.testing.assert_close(features_of({"kind": "connect", "branches": HALVES, "merge": merge}, values), by_hand(values))
+
+
+def test_a_gate_gives_a_mean_whose_weights_sum_to_one() -> None:
+    values = torch.randn(BATCH, 5, 3)
+    mixed = features_of({"kind": "connect", "branches": HALVES, "merge": "gate"}, values)
+    low, high = torch.minimum(values.relu(), values.tanh()), torch.maximum(values.relu(), values.tanh())
+    assert (mixed >= low - 1e-6).all()
+    assert (mixed <= high + 1e-6).all()
+
+
+def test_a_stack_repeats_its_blocks_with_weights_of_their_own() -> None:
+    spec = parse_spec({"context": 4, "horizon": 1, "network": {"kind": "stack", "repeat": 3, "blocks": [{"kind": "gru", "units": 4}]}})
+    network = built(spec)
+    assert len(network.blocks) == 3
+    assert [row.kind for row in compile_spec(spec, NetworkLimits()).blocks] == ["gru", "gru", "gru", "direct"]
+    weights = [network.state_dict()[f"body.blocks.{number}.cell.recurrent_weight"] for number in range(3)]
+    assert not torch.equal(weights[0], weights[1])
+
+
+def test_a_stack_puts_what_a_block_read_beside_what_it_gives_or_adds_it() -> None:
+    values = torch.randn(BATCH, 5, 3)
+    relu = HALVES[0]
+    dense = features_of({"kind": "stack", "skip": "dense", "blocks": [relu, relu]}, values)
+    once = torch.cat([values, values.relu()], dim=2)
+    torch.testing.assert_close(dense, torch.cat([once, once.relu()], dim=2))
+    added = features_of({"kind": "stack", "skip": "residual", "blocks": [relu, relu]}, values)
+    torch.testing.assert_close(added, (values + values.relu()) + (values + values.relu()).relu())

@@ -11,7 +11,8 @@ from app.nets.blocks import Layer
 from app.nets.build import build
 from app.nets.cells import Cell as CellModule
 from app.nets.cells import GruCell, LstmCell
-from app.spec.blocks import Cell, Elman, Gru, Lstm
+from app.nets.stepped import IndRnnCell, LoopLstmCell
+from app.spec.blocks import Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
 from app.spec.forecaster import ForecasterSpec
 from app.spec.shapes import parameters_of
 
@@ -23,6 +24,14 @@ VARIANTS: dict[str, Cell] = {
     "lstm": Lstm(kind="lstm", units=UNITS),
     "gru after": Gru(kind="gru", units=UNITS),
     "gru before": Gru(kind="gru", units=UNITS, reset="before"),
+    "lstm peepholes": Lstm(kind="lstm", units=UNITS, peepholes=True),
+    "lstm projection": Lstm(kind="lstm", units=UNITS, projection=2),
+    "lstm both": Lstm(kind="lstm", units=UNITS, peepholes=True, projection=2),
+    "min_gru": MinGru(kind="min_gru", units=UNITS),
+    "min_lstm": MinLstm(kind="min_lstm", units=UNITS),
+    "ind_rnn relu": IndRnn(kind="ind_rnn", units=UNITS),
+    "ind_rnn tanh": IndRnn(kind="ind_rnn", units=UNITS, activation="tanh"),
+    "slstm": Slstm(kind="slstm", units=UNITS),
 }
 each_variant = pytest.mark.parametrize("block", VARIANTS.values(), ids=VARIANTS.keys())
 
@@ -34,7 +43,9 @@ def cell_of(block: Cell) -> CellModule:
     torch.manual_seed(1)
     network.initialise()
     assert isinstance(network.body, Layer)
-    return network.body.cell.double()
+    cell = network.body.cell
+    assert isinstance(cell, CellModule)
+    return cell.double()
 
 
 def sequence() -> Tensor:
@@ -80,10 +91,21 @@ def test_a_cell_has_as_many_parameters_as_its_description_counts(block: Cell) ->
     assert sum(parameter.numel() for parameter in cell_of(block).parameters()) == parameters_of(block, WIDTH)
 
 
-@each_variant
+@pytest.mark.parametrize("block", [block for block in VARIANTS.values() if block.kind in {"elman", "lstm", "gru", "slstm"}])
 def test_recurrent_weights_begin_orthogonal_gate_by_gate(block: Cell) -> None:
-    for weight in cell_of(block).recurrent_weight.detach().view(-1, UNITS, UNITS):
-        torch.testing.assert_close(weight @ weight.T, torch.eye(UNITS, dtype=torch.float64), atol=1e-6, rtol=0)
+    weights = cell_of(block).recurrent_weight.detach()
+    for weight in weights.view(-1, UNITS, weights.shape[1]):
+        torch.testing.assert_close(weight.T @ weight, torch.eye(weights.shape[1], dtype=torch.float64), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("block", [Lstm(kind="lstm", units=400, init="chrono"), Gru(kind="gru", units=400, init="chrono")])
+def test_chrono_gates_keep_what_they_have_for_up_to_the_context(block: Cell) -> None:
+    cell = cell_of(block)
+    into, kept = cell.bias.detach()[:400], cell.bias.detach()[400:800]
+    steps = kept.exp()
+    assert 1.0 <= steps.min() < 1.5
+    assert STEPS - 2 < steps.max() <= STEPS - 1
+    assert torch.equal(into, -kept) if isinstance(block, Lstm) else not into.any()
 
 
 def test_the_forget_gate_of_an_lstm_begins_open_and_no_other_bias_begins_away_from_zero() -> None:
@@ -118,12 +140,53 @@ def gru_before_step(cell: CellModule, x: Tensor, state: tuple[Tensor, ...]) -> t
     return ((1 - update) * (x @ w_n.T + (reset * h) @ u_n.T + b_n).tanh() + update * h,)
 
 
+def loop_lstm_step(cell: CellModule, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    assert isinstance(cell, LoopLstmCell)
+    hidden, memory = state
+    p_i, p_f, p_o = torch.zeros(3, UNITS) if cell.peepholes is None else cell.peepholes
+    i, f, g, o = (x @ cell.input_weight.T + hidden @ cell.recurrent_weight.T + cell.bias).chunk(4, dim=1)
+    new = (f + p_f * memory).sigmoid() * memory + (i + p_i * memory).sigmoid() * g.tanh()
+    output = (o + p_o * new).sigmoid() * new.tanh()
+    return (output if cell.projection is None else output @ cell.projection.T), new
+
+
+def min_gru_step(cell: CellModule, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    z, candidate = (x @ cell.input_weight.T + cell.bias).chunk(2, dim=1)
+    return ((1 - z.sigmoid()) * state[0] + z.sigmoid() * candidate,)
+
+
+def min_lstm_step(cell: CellModule, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    f, i, candidate = (x @ cell.input_weight.T + cell.bias).chunk(3, dim=1)
+    return ((f.sigmoid() * state[0] + i.sigmoid() * candidate) / (f.sigmoid() + i.sigmoid()),)
+
+
+def ind_rnn_step(cell: CellModule, x: Tensor, state: tuple[Tensor, ...], activation: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
+    assert isinstance(cell, IndRnnCell)
+    return (activation(x @ cell.input_weight.T + cell.own_weight * state[0] + cell.bias),)
+
+
+def slstm_step(cell: CellModule, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Without the stabiliser, which the values do not depend on."""
+    hidden, memory, normaliser, _ = state
+    i, f, z, o = (x @ cell.input_weight.T + hidden @ cell.recurrent_weight.T + cell.bias).chunk(4, dim=1)
+    memory, normaliser = f.sigmoid() * memory + i.exp() * z.tanh(), f.sigmoid() * normaliser + i.exp()
+    return o.sigmoid() * memory / normaliser, memory, normaliser, torch.zeros_like(memory)
+
+
 STEPS_BY_HAND: dict[str, Callable[[CellModule, Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]] = {
     "elman tanh": lambda cell, x, state: elman_step(cell, x, state, torch.tanh),
     "elman relu": lambda cell, x, state: elman_step(cell, x, state, torch.relu),
     "lstm": lstm_step,
     "gru after": gru_after_step,
     "gru before": gru_before_step,
+    "lstm peepholes": loop_lstm_step,
+    "lstm projection": loop_lstm_step,
+    "lstm both": loop_lstm_step,
+    "min_gru": min_gru_step,
+    "min_lstm": min_lstm_step,
+    "ind_rnn relu": lambda cell, x, state: ind_rnn_step(cell, x, state, torch.relu),
+    "ind_rnn tanh": lambda cell, x, state: ind_rnn_step(cell, x, state, torch.tanh),
+    "slstm": slstm_step,
 }
 
 

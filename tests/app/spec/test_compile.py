@@ -163,6 +163,40 @@ def test_the_schema_names_keys_as_documents_do() -> None:
     assert "from" in json_schema()["$defs"]["Lstm"]["properties"]
 
 
+@pytest.mark.parametrize(
+    ("block", "place", "sentence"),
+    [
+        ({"kind": "gru", "units": 4, "residual": "add"}, "residual", "it reads 3 and gives 4"),
+        ({"kind": "lstm", "units": 3, "direction": "both", "residual": "highway"}, "residual", "it reads 3 and gives 6"),
+        ({"kind": "slstm", "units": 4, "dilation": 9}, "dilation", "within the 9 steps"),
+        ({"kind": "conv", "units": 4, "dilation": 12}, "dilation", "reaches over all 9 steps"),
+        ({"kind": "conv", "units": 4, "dilation": 2, "width": 1}, "dilation", "nothing to dilate"),
+        ({"kind": "attention", "units": 4, "heads": 3}, "heads", "4 units cannot be cut into 3 equal heads"),
+        ({"kind": "lstm", "units": 4, "projection": 4}, "projection", "not narrower than the 4 units"),
+        ({"kind": "elman", "units": 4, "init": "chrono"}, "init", "'init' is not a key here"),
+        ({"kind": "min_gru", "units": 4, "reset": "after"}, "reset", "'reset' is not a key here"),
+    ],
+)
+def test_options_that_do_nothing_or_cannot_be_are_refused(block: dict[str, Any], place: str, sentence: str) -> None:
+    found = faults({"context": 9, "horizon": 1, "inputs": {"a": {"columns": ["y", "x", "z"]}}, "network": block})
+    assert sentence in found[f"#/network/{place}"]
+
+
+def test_a_stack_that_adds_wants_equal_widths_and_one_that_repeats_no_names() -> None:
+    assert "reads 1 and gives 4" in faults({"network": {**stack(LSTM), "skip": "residual"}})["#/network/blocks/0"]
+    assert "a would be taken twice" in faults({"network": {**stack({**LSTM, "name": "a"}), "repeat": 2}})["#/network/repeat"]
+
+
+def test_repeats_within_repeats_are_counted_and_not_followed() -> None:
+    network: dict[str, Any] = LSTM
+    for _ in range(12):
+        network = {**stack(network), "repeat": 64}
+    began_at = time.perf_counter()
+    found = faults({"network": network})
+    assert time.perf_counter() - began_at < 0.1
+    assert "blocks; at most 256" in found["#/network"]
+
+
 @given(documents())
 def test_what_is_written_out_with_every_default_is_accepted_as_what_was_written(document: dict[str, Any]) -> None:
     spec = parse_spec(document)

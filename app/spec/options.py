@@ -1,0 +1,75 @@
+"""Which options of a document or a block do nothing, or cannot be together?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.spec.blocks import AnyCell, Attention, Cell, Conv, Leaf, Lstm
+from app.spec.forecaster import ForecasterSpec, Input, PointHead, QuantilesHead, Scaling
+from app.spec.shapes import input_width, width_after
+from app.spec.training import Training
+
+Option = tuple[str, str, str]
+"""The option's key, a code, and a sentence."""
+
+
+def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
+    """What is wrong with a document beside its network; places are within the document.
+
+    A default that is written out is no wish: what has been completed can be sent again.
+    """
+    for name, group in spec.inputs.items():
+        yield from _input_faults(f"inputs/{name}", group)
+    head, training = spec.head, spec.training
+    if isinstance(head, PointHead) and head.delta is not None and head.loss != "huber":
+        yield "head/delta", "inert", f"delta does nothing for the loss {head.loss!r}; use 'huber', or leave it out"
+    levels = list(head.levels) if isinstance(head, QuantilesHead) else []
+    if levels != sorted(set(levels)):
+        yield "head/levels", "not_rising", f"levels must rise, and are {levels}"
+    has_covariates = any(column != "y" for group in spec.inputs.values() for column in group.columns)
+    if spec.scaling.covariates != Scaling().covariates and not has_covariates:
+        yield "scaling/covariates", "inert", "no input has a covariate to scale; leave it out"
+    if training.weight_decay != Training().weight_decay and training.optimizer == "adam":
+        yield "training/weight_decay", "inert", "weight_decay belongs to the optimizer 'adamw'"
+    if training.patience not in {None, Training().patience} and training.patience >= training.epochs:
+        sentence = f"a patience of {training.patience} never ends a training of {training.epochs} epochs; make it smaller, or null"
+        yield "training/patience", "inert", sentence
+
+
+def _input_faults(place: str, group: Input) -> Iterator[Option]:
+    if input_width(group) == 0:
+        yield place, "empty", "an input needs columns or features"
+    if group.known == "future" and "y" in group.columns:
+        yield f"{place}/known", "not_known", "'y' is the target and is known up to the cutoff only; put it in an input of its own"
+    if group.known == "future" and not group.columns:
+        yield f"{place}/known", "inert", "calendar features are always known over the horizon; leave 'known' out"
+
+
+def leaf_faults(block: Leaf, width: int, context: int | None) -> Iterator[Option]:
+    """What is wrong with the options of a block without blocks in it.
+
+    Args:
+        block: the block.
+        width: of its input.
+        context: steps that it sees, where they are known.
+    """
+    if isinstance(block, AnyCell):
+        yield from _cell_faults(block, width, context)
+    if isinstance(block, Conv) and context is not None and block.dilation > 1 and block.dilation >= context:
+        yield "dilation", "inert", f"a dilation of {block.dilation} reaches over all {context} steps of the context; make it smaller"
+    if isinstance(block, Conv) and block.width == 1 and block.dilation > 1:
+        yield "dilation", "inert", "a width of 1 has nothing to dilate; leave dilation out"
+    if isinstance(block, Attention) and block.units % block.heads:
+        yield "heads", "not_divisible", f"{block.units} units cannot be cut into {block.heads} equal heads; choose a divisor"
+
+
+def _cell_faults(block: Cell, width: int, context: int | None) -> Iterator[Option]:
+    given = width_after(block, width)
+    if block.residual != "none" and width != given:
+        sentence = f"{block.residual!r} wants a block that gives as much as it reads: it reads {width} and gives {given}"
+        yield "residual", "unequal_widths", f"{sentence}; change units, or put a dense block before it"
+    if context is not None and block.dilation > 1 and block.dilation >= context:
+        sentence = f"a dilation of {block.dilation} never meets an earlier state within the {context} steps of the context; make it smaller"
+        yield "dilation", "inert", sentence
+    if isinstance(block, Lstm) and block.projection is not None and block.projection >= block.units:
+        yield "projection", "inert", f"a projection of {block.projection} is not narrower than the {block.units} units; leave it out"
