@@ -188,6 +188,7 @@ class Attempt:
         for event in fit(training):
             self._ledger.note(reading.progress(), *reading.points(event))
             if isinstance(event, StageOutcome):
+                self._ledger.flush()  # a phase's end comes after its points
                 self._ledger.tell("phase", asdict(event))
             if isinstance(event, Rollback):
                 message = f"the loss was {event.loss} at batch {event.step}: back to the best weights, at half the learning rate"

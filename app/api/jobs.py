@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, JsonValue
+from sqlalchemy.exc import OperationalError
 
 from app.api.access import Asker
 from app.api.bodies import NO_NUL, Id
@@ -17,7 +18,7 @@ from app.api.job_request import JobRequest, plan_job
 from app.api.pages import DEFAULT_LIMIT, After, Limit, PageOf, page_body
 from app.api.services import Served, Services
 from app.errors import ConflictError, UnavailableError
-from app.store.datasets import get_version
+from app.store.datasets import hold_dataset
 from app.store.idempotency import Answered, remember, replay
 from app.store.jobs import cancel_job, get_job, insert_job, list_attempts, list_jobs, mark_dispatched, retry_job
 from app.store.progress import list_events
@@ -136,7 +137,7 @@ def _insert(services: Services, owner: str, body: JobRequest, key: str | None, r
     with services.database.read() as db:
         new = plan_job(db, owner, body, services.network_limits)
     with services.database.begin() as db:
-        get_version(db, owner, new.dataset_id, new.dataset_version)  # may have been deleted since
+        hold_dataset(db, owner, new.dataset_id)  # may have been deleted since, and may not be now
         row = insert_job(db, owner, new)
         answer = job_body(row).model_dump(mode="json")
         if key is not None and not remember(db, owner, key, raw, job_id=row.id, status=201, answer=answer):
@@ -151,8 +152,12 @@ def announce(services: Services, row: JobRow) -> None:
     except UnavailableError as error:
         log.warning("Job %s: not announced: %s", row.id, error.detail)
         return
-    with services.database.begin() as db:
-        mark_dispatched(db, row.id)
+    try:
+        with services.database.begin() as db:
+            mark_dispatched(db, row.id)
+    except OperationalError as error:
+        # The job exists, and its answer is due; the worst is that it is announced once more.
+        log.warning("Job %s: announced, but not noted: %s", row.id, error)
 
 
 @router.get("/v1/jobs")

@@ -65,6 +65,20 @@ def get_dataset(db: Session, owner: str, dataset_id: str) -> DatasetRow:
     return row
 
 
+def hold_dataset(db: Session, owner: str, dataset_id: str, *, exclusively: bool = False) -> DatasetRow:
+    """The owner's dataset, which stays until the transaction ends; held exclusively, nobody else holds it meanwhile.
+
+    Raises:
+        NotFoundError: the owner has no such dataset.
+    """
+    get_dataset(db, owner, dataset_id)
+    held = sa.select(DatasetRow).where(DatasetRow.id == dataset_id).with_for_update(read=not exclusively)
+    row = db.scalar(held.execution_options(populate_existing=True))
+    if row is None:
+        raise NotFoundError(f"{dataset_id} was deleted just now")
+    return row
+
+
 def get_version(db: Session, owner: str, dataset_id: str, version: int | None = None) -> DatasetVersionRow:
     """A version of the owner's dataset, the newest by default.
 
@@ -109,7 +123,7 @@ def delete_dataset(db: Session, owner: str, dataset_id: str) -> list[str]:
         NotFoundError: the owner has no such dataset.
         ConflictError: a live job needs it.
     """
-    row = get_dataset(db, owner, dataset_id)
+    row = hold_dataset(db, owner, dataset_id, exclusively=True)
     live = db.scalar(sa.select(JobRow.id).where(JobRow.dataset_id == dataset_id, JobRow.status.in_(LIVE_STATES)).limit(1))
     if live is not None:
         raise ConflictError(f"{live} still needs {dataset_id}; cancel it first, or wait until it has ended")

@@ -7,7 +7,9 @@ import pytest
 
 from app.errors import ConflictError, LeaseLostError, NotFoundError
 from app.store.database import Database
-from app.store.jobs import cancel_job, get_job, list_attempts, list_jobs, mark_dispatched, retry_job
+from app.store.datasets import NewDataset, delete_dataset, hold_dataset, insert_dataset
+from app.store.jobs import NewJob, cancel_job, get_job, insert_job, list_attempts, list_jobs, mark_dispatched, retry_job
+from app.store.keys import ensure_owner
 from app.store.leases import Claim, Lease, NewModel, claim, confirm_cancel, fail, release, renew, succeed
 from app.store.models import change_model, delete_model, get_model, list_models
 from app.store.progress import Point, list_events, list_points, record_checkpoint, record_event, record_points
@@ -242,3 +244,28 @@ def test_pages_follow_each_other_newest_first(database: Database, add_job: Add, 
         second = list_jobs(db, owner, limit=2, after=first.next_after)
     assert [row.id for row in (*first.rows, *second.rows)] == sorted(jobs, reverse=True)
     assert (first.has_more, second.has_more, second.next_after) == (True, False, None)
+
+
+def test_a_dataset_that_a_job_is_being_made_of_is_not_deleted_meanwhile(database: Database) -> None:
+    with database.begin() as db:
+        owner = ensure_owner(db, "somebody")
+        dataset = insert_dataset(db, owner, NewDataset("d", "a" * 64, 1, "D", 7, "y", [], {}, {})).id
+    outcomes: list[str] = []
+
+    def delete() -> None:
+        try:
+            with database.begin() as db:
+                delete_dataset(db, owner, dataset)
+            outcomes.append("deleted")
+        except ConflictError:
+            outcomes.append("refused")
+
+    deleting = threading.Thread(target=delete)
+    with database.begin() as db:
+        hold_dataset(db, owner, dataset)
+        deleting.start()
+        deleting.join(0.5)
+        assert deleting.is_alive()
+        insert_job(db, owner, NewJob("train", "n", {}, {}, dataset, 1))
+    deleting.join(20)
+    assert outcomes == ["refused"]
