@@ -21,6 +21,9 @@ from app.series.panel import TARGET, Panel
 from app.series.scaling import SMALLEST_SCALE, CovariateScaling
 from app.spec.forecaster import ForecasterSpec, Input
 
+MOST_FORKS = 64
+"""Steps of a context that a forking decoder learns at: a horizon after each of a thousand steps would take gigabytes."""
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -28,19 +31,26 @@ class Windows:
 
     Attributes:
         inputs: [batch, context, width] by the input's name.
-        future: [batch, horizon, known], what is known ahead; its width may be 0.
-        target: [batch, horizon], zero where it was not observed.
+        future: [cutoffs, horizon, known], what is known ahead; its width may be 0.
+        target: [cutoffs, horizon], zero where it was not observed.
         observed: whether the target was observed.
         shift: [batch], subtracted from the target.
         scale: [batch], the target was divided by.
+        steps: [forks], steps of the context that there is a horizon after, window by window in `future` and `target`; None for the last
+            alone, which makes as many cutoffs as windows.
     """
 
     inputs: dict[str, Float[Tensor, "batch context _"]]
-    future: Float[Tensor, "batch horizon known"]
-    target: Float[Tensor, "batch horizon"]
-    observed: Bool[Tensor, "batch horizon"]
+    future: Float[Tensor, "cutoffs horizon known"]
+    target: Float[Tensor, "cutoffs horizon"]
+    observed: Bool[Tensor, "cutoffs horizon"]
     shift: Float[Tensor, " batch"]
     scale: Float[Tensor, " batch"]
+    steps: Int[Tensor, " forks"] | None = None
+
+    def newest(self, sequence: Float[Tensor, "batch context width"]) -> Float[Tensor, "cutoffs width"]:
+        """Of what a network gives at every step, that at the steps that a horizon follows."""
+        return sequence[:, -1] if self.steps is None else sequence[:, self.steps].flatten(0, 1)
 
 
 def covariates_of(spec: ForecasterSpec) -> tuple[str, ...]:
@@ -80,23 +90,31 @@ class WindowSource:
         self._feature_columns = {feature: (2 * place, 2 * place + 1) for place, feature in enumerate(features)}
         self._before = torch.arange(-self._context, 0, device=device)
         self._after = torch.arange(self._horizon, device=device)
+        apart = -(-self._context // MOST_FORKS)
+        self._forks = torch.arange((self._context - 1) % apart, self._context, apart, device=device)
 
-    def batch(self, cutoffs: npt.NDArray[np.int64]) -> Windows:
+    def batch(self, cutoffs: npt.NDArray[np.int64], *, is_forked: bool = False) -> Windows:
         """Some windows.
 
         Args:
             cutoffs: [batch], flat position of each first horizon step.
+            is_forked: whether to give a horizon after the steps of the context too, some evenly spread ones where there are many.
         """
         at = torch.from_numpy(cutoffs).to(self._device)[:, None]
-        past, ahead = at + self._before, at + self._after
+        past = at + self._before
+        steps = self._forks if is_forked else None
+        forks = 1 if steps is None else len(steps)
+        starts = at if steps is None else (past[:, steps] + 1).flatten()[:, None]
+        ahead = starts + self._after
         filled, is_observed = self._columns[TARGET].windows(past)
         shift, scale = self._measure(filled, is_observed)
         history = ((filled - shift[:, None]) / scale[:, None]).float()
         inputs = {name: self._input(group, history, past) for name, group in self._spec.inputs.items()}
         actual = self._columns[TARGET].values[ahead]
         observed = actual.isfinite()
-        target = torch.where(observed, (actual - shift[:, None]) / scale[:, None], 0.0).float()
-        return Windows(inputs, self._future(ahead), target, observed, shift, scale)
+        shifts, scales = shift.repeat_interleave(forks)[:, None], scale.repeat_interleave(forks)[:, None]
+        target = torch.where(observed, (actual - shifts) / scales, 0.0).float()
+        return Windows(inputs, self._future(ahead), target, observed, shift, scale, steps)
 
     def _measure(
         self, filled: Float[Tensor, "batch context"], observed: Bool[Tensor, "batch context"]

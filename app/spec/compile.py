@@ -206,7 +206,8 @@ def _follow(walk: _Walk, block: Block, incoming: list[Output], pointer: str, dep
             width = _read(reads)
             walk.activations += activations_of(block, width)
             result = _output(walk, block, pointer, width_after(block, width))
-            for place, code, detail in leaf_faults(block, width, walk.spec.context):
+            is_forked = walk.spec.decoder.kind == "forking"
+            for place, code, detail in leaf_faults(block, width, walk.spec.context, is_forked=is_forked):
                 walk.fault(f"{pointer}/{place}", code, detail)
             labels = tuple(read.label for read in reads)
             count, work = parameters_of(block, width), multiply_adds_of(block, width) * walk.context

@@ -51,7 +51,19 @@ class Scaling(Description):
 class DirectDecoder(Description):
     """All horizon steps at once from the newest state, and from the columns known over the horizon."""
 
-    kind: Literal["direct"] = "direct"
+    kind: Literal["direct"]
+
+
+class ForkingDecoder(Description):
+    """As `direct`, and learnt at every position of the context: one pass gives as many lessons as it has steps (Wen et al. 2017).
+
+    The network must not see ahead: nothing that reads backward, no convolution that is not causal.
+    """
+
+    kind: Literal["forking"]
+
+
+Decoder = Annotated[DirectDecoder | ForkingDecoder, Field(discriminator="kind")]
 
 
 class PointHead(Description):
@@ -96,6 +108,6 @@ class ForecasterSpec(Description):
     inputs: dict[Name, Input] = Field(default_factory=_the_target, min_length=1, max_length=64)
     scaling: Scaling = Scaling()
     network: Block
-    decoder: DirectDecoder = DirectDecoder()
+    decoder: Decoder = DirectDecoder(kind="direct")
     head: Head = QuantilesHead(kind="quantiles")
     training: Training = Training()

@@ -45,14 +45,33 @@ def _input_faults(place: str, group: Input) -> Iterator[Option]:
         yield f"{place}/known", "inert", "calendar features are always known over the horizon; leave 'known' out"
 
 
-def leaf_faults(block: Leaf, width: int, context: int | None) -> Iterator[Option]:
+def is_causal(block: Leaf) -> bool:
+    """Whether no output of a block depends on later input."""
+    match block:
+        case Conv(causal=causal):
+            return causal
+        case AnyCell(direction=direction):
+            return direction == "forward"
+        case _:
+            return True
+
+
+def leaf_faults(block: Leaf, width: int, context: int | None, *, is_forked: bool = False) -> Iterator[Option]:
     """What is wrong with the options of a block without blocks in it.
 
     Args:
         block: the block.
         width: of its input.
         context: steps that it sees, where they are known.
+        is_forked: whether the decoder learns at every step.
     """
+    if is_forked and not is_causal(block):
+        place = "direction" if isinstance(block, AnyCell) else "causal"
+        yield (
+            place,
+            "not_causal",
+            "the decoder 'forking' learns at every step of the context, and this block sees ahead; use 'direct', or read forward",
+        )
     if isinstance(block, AnyCell):
         yield from _cell_faults(block, width, context)
     if isinstance(block, Conv) and context is not None and block.dilation > 1 and block.dilation >= context:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app.errors import Fault, SpecError
-from app.spec.blocks import AnyBlock, Connect, Leaf, Stack
-from app.spec.forecaster import DirectDecoder, ForecasterSpec, Input, PointHead, QuantilesHead, Scaling
+from app.spec.blocks import AnyBlock, Connect, Description, Leaf, Stack
+from app.spec.forecaster import DirectDecoder, ForecasterSpec, ForkingDecoder, Input, PointHead, QuantilesHead, Scaling
 from app.spec.training import Phase, Training
 
 DEEPEST_DOCUMENT = 100
@@ -21,8 +21,10 @@ DEEPEST_DOCUMENT = 100
 
 SHOWN_CHARACTERS = 60
 _BLOCKS: dict[str, type[AnyBlock]] = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in (*get_args(Leaf), Stack, Connect)}
-_HEADS = {"point": PointHead, "quantiles": QuantilesHead}
-_SECTIONS = {"scaling": Scaling, "training": Training, "decoder": DirectDecoder}
+_HEADS: dict[str, type[Description]] = {"point": PointHead, "quantiles": QuantilesHead}
+_DECODERS: dict[str, type[Description]] = {"direct": DirectDecoder, "forking": ForkingDecoder}
+_KINDS: dict[str, type[Description]] = {**_BLOCKS, **_HEADS, **_DECODERS}
+_SECTIONS = {"scaling": Scaling, "training": Training}
 
 
 def parse_spec(document: object, *, base: str = "#") -> ForecasterSpec:
@@ -101,11 +103,12 @@ def _sentence(details: ErrorDetails, path: Sequence[int | str], parent: object, 
         case "extra_forbidden":
             return f"{path[-1]!r} is not a key here{_nearest(str(path[-1]), _known_keys(path, parent, document))}"
         case "union_tag_invalid":
-            kinds = _HEADS if path[-1:] == ["head"] else _BLOCKS
+            what, kinds = _union_at(path)
             kind = value.get("kind") if isinstance(value, dict) else value
-            return f"{_shown(kind)} is not a kind of {'head' if kinds is _HEADS else 'block'}{_nearest(str(kind), sorted(kinds))}"
+            return f"{_shown(kind)} is not a kind of {what}{_nearest(str(kind), sorted(kinds))}"
         case "union_tag_not_found":
-            return f"an object with a 'kind' is wanted; kinds of block are {', '.join(sorted(_BLOCKS))}"
+            what, kinds = _union_at(path)
+            return f"an object with a 'kind' is wanted; kinds of {what} are {', '.join(sorted(kinds))}"
         case "missing":
             return "is missing and has no default"
         case "finite_number":
@@ -115,12 +118,23 @@ def _sentence(details: ErrorDetails, path: Sequence[int | str], parent: object, 
             return f"{message[0].lower()}{message[1:]}, and is {_shown(value)}"
 
 
+def _union_at(path: Sequence[int | str]) -> tuple[str, Iterable[str]]:
+    """What a kind is wanted of at a place, and the kinds there are."""
+    match path[-1:]:
+        case ["head"]:
+            return "head", _HEADS
+        case ["decoder"]:
+            return "decoder", _DECODERS
+        case _:
+            return "block", _BLOCKS
+
+
 def _known_keys(path: Sequence[int | str], parent: object, document: object) -> list[str]:
     model: Any = Input
     if parent is document:
         model = ForecasterSpec
-    elif isinstance(parent, dict) and parent.get("kind") in {**_BLOCKS, **_HEADS}:
-        model = {**_BLOCKS, **_HEADS}[str(parent["kind"])]
+    elif isinstance(parent, dict) and parent.get("kind") in _KINDS:
+        model = _KINDS[str(parent["kind"])]
     elif list(path[:2]) == ["training", "phases"]:
         model = Phase
     elif str(path[0]) in _SECTIONS:

@@ -60,6 +60,7 @@ class Training:
         self.settings: TrainingSpec = spec.training
         self.material = material
         self.head = build_head(spec)
+        self.is_forked = spec.decoder.kind == "forking"
         self.stages = plan(spec)
         self.progress = Progress()
         self._spec, self._device = spec, device
@@ -202,7 +203,7 @@ def _learn(training: Training, order: npt.NDArray[np.int64]) -> Batch | Rollback
         group["lr"] = progress.lr
     first = progress.batch * settings.batch_size
     rows, cutoffs = order[first : first + settings.batch_size], training.material.split.train.position
-    windows = training.material.source.batch(cutoffs[rows])
+    windows = training.material.source.batch(cutoffs[rows], is_forked=training.is_forked)
     training.optimizer.zero_grad(set_to_none=True)
     loss = training.head.loss(training.run.raw(windows, cutoffs, rows), windows.target, windows.observed)
     torch.autograd.backward(loss)

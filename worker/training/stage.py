@@ -139,7 +139,7 @@ class StageRun:
         named = {name: torch.cat([part.named[name] for part in parts]) for name in self._tapped}
         self._caches[id(cutoffs)] = Prefix(torch.cat([part.sequence for part in parts]), named)
 
-    def raw(self, windows: Windows, cutoffs: Rows, rows: Rows) -> Float[Tensor, "batch horizon outputs"]:
+    def raw(self, windows: Windows, cutoffs: Rows, rows: Rows) -> Float[Tensor, "cutoffs horizon outputs"]:
         """The head's raw numbers.
 
         Args:
@@ -157,7 +157,7 @@ class StageRun:
         else:
             for block in self._active:
                 sequence = block(sequence, run)
-        return self._network.decode(sequence[:, -1], windows.future, self.decoder)
+        return self._network.decode(windows.newest(sequence), windows.future, self.decoder)
 
     def _computed(self, windows: Windows) -> Prefix:
         sequence, run = self._network.begin(windows.inputs)

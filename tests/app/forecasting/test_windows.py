@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from app.errors import SeriesError
+from app.forecasting import windows as windows_module
 from app.forecasting.windows import Windows, WindowSource, covariates_of, future_columns_of
 from app.series.calendar import calendar_features
 from app.series.frequency import parse_frequency
@@ -104,3 +105,32 @@ def test_columns_are_named_once_in_document_order() -> None:
     spec = parse_spec({**DOCUMENT, "inputs": inputs})
     assert covariates_of(spec) == ("z", "x")
     assert future_columns_of(spec) == ("x", "z")
+
+
+def test_forked_windows_have_the_horizon_after_every_step_in_the_units_of_their_window() -> None:
+    data = panel(y=np.where(np.arange(50) == 18, NAN, 5 + np.random.default_rng(1).normal(size=50)))
+    scaling = CovariateScaling({"x": 1.0, "z": 0.0}, {"x": 2.0, "z": 1.0})
+    source = WindowSource(spec_with("standard"), data, scaling, torch.device("cpu"))
+    cutoffs = np.array([20, 44])
+    plain, forked = source.batch(cutoffs), source.batch(cutoffs, is_forked=True)
+    assert forked.target.shape == (2 * CONTEXT, HORIZON)
+    for window, cutoff in enumerate(cutoffs):
+        for step in range(CONTEXT):
+            row, first = window * CONTEXT + step, cutoff - CONTEXT + step + 1
+            actual = data.columns["y"][first : first + HORIZON]
+            expected = (actual - plain.shift[window].item()) / plain.scale[window].item()
+            np.testing.assert_allclose(forked.target[row].numpy(), np.nan_to_num(expected), rtol=1e-5)
+            np.testing.assert_array_equal(forked.observed[row].numpy(), np.isfinite(actual))
+            known = (data.columns["x"][first : first + HORIZON] - 1.0) / 2.0
+            np.testing.assert_allclose(forked.future[row, :, 2].numpy(), known, rtol=1e-5)
+    features = torch.randn(2, CONTEXT, 3)
+    assert torch.equal(forked.newest(features)[CONTEXT - 1 :: CONTEXT], plain.newest(features))
+
+
+def test_a_long_context_is_forked_at_some_evenly_spread_steps_and_its_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = parse_spec({**DOCUMENT, "context": 30, "inputs": {"target": {"columns": ["y"]}}})
+    monkeypatch.setattr(windows_module, "MOST_FORKS", 10)
+    source = WindowSource(spec, panel(), CovariateScaling({}, {}), torch.device("cpu"))
+    steps = source.batch(np.array([30]), is_forked=True).steps
+    assert steps is not None
+    assert steps.tolist() == [2, 5, 8, 11, 14, 17, 20, 23, 26, 29]

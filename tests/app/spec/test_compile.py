@@ -182,6 +182,16 @@ def test_options_that_do_nothing_or_cannot_be_are_refused(block: dict[str, Any],
     assert sentence in found[f"#/network/{place}"]
 
 
+@pytest.mark.parametrize(
+    ("block", "place"),
+    [({"kind": "gru", "units": 4, "direction": "both"}, "direction"), ({"kind": "conv", "units": 4, "causal": False}, "causal")],
+)
+def test_what_sees_ahead_cannot_be_learnt_at_every_step(block: dict[str, Any], place: str) -> None:
+    document = {"context": 9, "horizon": 1, "network": stack(LSTM, block)}
+    assert compiled(document).parameters == compiled({**document, "decoder": {"kind": "direct"}}).parameters
+    assert "this block sees ahead" in faults({**document, "decoder": {"kind": "forking"}})[f"#/network/blocks/1/{place}"]
+
+
 def test_a_stack_that_adds_wants_equal_widths_and_one_that_repeats_no_names() -> None:
     assert "reads 1 and gives 4" in faults({"network": {**stack(LSTM), "skip": "residual"}})["#/network/blocks/0"]
     assert "a would be taken twice" in faults({"network": {**stack({**LSTM, "name": "a"}), "repeat": 2}})["#/network/repeat"]

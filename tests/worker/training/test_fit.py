@@ -168,3 +168,25 @@ def test_covariates_are_scaled_by_the_training_part_alone() -> None:
         changed.columns["x"][end - holdout[series] : end] += 100.0
     assert prepare(spec, panel, CPU).scaling == prepare(spec, changed, CPU).scaling
     assert abs(prepare(spec, panel, CPU).scaling.mean["x"]) < 0.1
+
+
+def test_a_forking_decoder_learns_from_every_step_what_a_direct_one_learns_from_windows_of_their_own() -> None:
+    spec = spec_of(decoder={"kind": "forking"}, scaling={"target": "none"}, network={"kind": "gru", "units": 4}, horizon=2, context=5)
+    training = training_of(spec)
+    source, network = training.material.source, training.network.eval()
+    cutoffs = np.array([30])
+    forked = source.batch(cutoffs, is_forked=True)
+    network.zero_grad()
+    loss = training.head.loss(training.run.raw(forked, cutoffs, np.array([0])), forked.target, forked.observed)
+    torch.autograd.backward(loss)
+    together = [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
+    network.zero_grad()
+    inputs = forked.inputs["target"]
+    for step in range(5):
+        raw = network({"target": inputs[:, : step + 1]}, forked.future[step : step + 1])
+        part = training.head.loss(raw, forked.target[step : step + 1], forked.observed[step : step + 1])
+        torch.autograd.backward(part / 5)
+    apart = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    assert len(together) == len(list(network.parameters()))
+    for one, other in zip(together, apart, strict=True):
+        torch.testing.assert_close(one, other)
