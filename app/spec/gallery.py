@@ -42,19 +42,93 @@ _CONNECTED = {
     "training": _TEXTBOOK_TRAINING,
 }
 
+_MQ_RNN = {
+    "inputs": {"target": {"columns": ["y"]}},
+    "network": {"kind": "lstm", "units": 64},
+    "decoder": {"kind": "forking"},
+    "head": {"kind": "quantiles", "levels": [0.1, 0.25, 0.5, 0.75, 0.9]},
+}
+
+_DILATED = {
+    "inputs": {"target": {"columns": ["y"]}},
+    "network": {
+        "kind": "stack",
+        "blocks": [
+            {"kind": "lstm", "units": 32},
+            {"kind": "lstm", "units": 32, "dilation": 2, "residual": "add"},
+            {"kind": "lstm", "units": 32, "dilation": 4, "residual": "add"},
+        ],
+    },
+    "decoder": {"kind": "forking"},
+}
+
+_CNN_LSTM = {
+    "inputs": {"target": {"columns": ["y"]}},
+    "network": {
+        "kind": "stack",
+        "blocks": [{"kind": "conv", "units": 32, "width": 3, "activation": "relu"}, {"kind": "lstm", "units": 48}],
+    },
+}
+
+_ATTENTIVE = {
+    "inputs": {"target": {"columns": ["y"]}},
+    "network": {
+        "kind": "stack",
+        "blocks": [
+            {"kind": "lstm", "units": 48},
+            {"kind": "stack", "skip": "residual", "blocks": [{"kind": "attention", "units": 48, "heads": 4}]},
+            {"kind": "norm"},
+        ],
+    },
+}
+
+_SLSTM = {
+    "inputs": {"target": {"columns": ["y"]}},
+    "network": {
+        "kind": "stack",
+        "blocks": [
+            {"kind": "dense", "units": 32},
+            {
+                "kind": "stack",
+                "skip": "residual",
+                "repeat": 2,
+                "blocks": [{"kind": "stack", "blocks": [{"kind": "norm"}, {"kind": "slstm", "units": 32}]}],
+            },
+        ],
+    },
+    "decoder": {"kind": "forking"},
+}
+
+_DOCUMENTS = (
+    (
+        "stacked",
+        "Two pieces of an LSTM and a dense layer, one stacked on the other; the head is the second dense layer",
+        "the textbook stacked LSTM, with sequences handed on until the end",
+        _STACKED,
+    ),
+    (
+        "connected",
+        "Two groups of inputs, an LSTM for each, side by side; a job's `columns` say what `left` and `right` read",
+        "the textbook two-input LSTM of the functional style",
+        _CONNECTED,
+    ),
+    (
+        "mq-rnn",
+        "Quantiles of all horizon steps at once, learnt after every step of the context",
+        "Wen et al. 2017, arXiv 1711.11053",
+        _MQ_RNN,
+    ),
+    ("dilated", "A stack of LSTMs whose states are 1, 2 and 4 steps apart", "Chang et al. 2017, arXiv 1710.02224", _DILATED),
+    ("cnn-lstm", "A causal convolution before an LSTM", "the common form of it, as in Kim and Cho 2019, Energy 182", _CNN_LSTM),
+    (
+        "attentive",
+        "An LSTM whose steps then attend to those before them",
+        "the decoder's form in Lim et al. 2021, IJF 37, without its gates",
+        _ATTENTIVE,
+    ),
+    ("slstm", "A residual stack of scalar xLSTM layers", "Beck et al. 2024, arXiv 2405.04517", _SLSTM),
+)
+
 GALLERY: Mapping[str, GalleryDocument] = MappingProxyType(
-    {
-        "stacked": GalleryDocument(
-            "stacked",
-            "Two pieces of an LSTM and a dense layer, one stacked on the other; the head is the second dense layer",
-            "the textbook stacked LSTM, with sequences handed on until the end",
-            parse_spec(_STACKED),
-        ),
-        "connected": GalleryDocument(
-            "connected",
-            "Two groups of inputs, an LSTM for each, side by side; a job's `columns` say what `left` and `right` read",
-            "the textbook two-input LSTM of the functional style",
-            parse_spec(_CONNECTED),
-        ),
-    }
+    {name: GalleryDocument(name, title, source, parse_spec(document)) for name, title, source, document in _DOCUMENTS}
 )
