@@ -50,6 +50,7 @@ class JobUrls(BaseModel):
     events: str
     metrics: str
     stream: str
+    report: str
     attempts: str
     cancel: str
 
@@ -104,6 +105,7 @@ def job_body(row: JobRow) -> JobBody:
             events=f"{here}/events",
             metrics=f"{here}/metrics",
             stream=f"{here}/stream",
+            report=f"{here}/report",
             attempts=f"{here}/attempts",
             cancel=f"{here}/cancel",
         ),

@@ -1,0 +1,101 @@
+"""What came of a job? Its phases, its scores beside the baseline's, and sentences on what to change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from app.api.access import Asker
+from app.api.bodies import Id
+from app.api.job_body import Status
+from app.api.services import Served
+from app.store.jobs import get_job
+from app.store.models import get_model
+from app.store.progress import list_events
+from app.store.tables import EventRow
+
+router = APIRouter(tags=["jobs"])
+
+MOST_EVENTS = 10_000
+"""Of a job; phases and findings are few among them."""
+
+COMPARED = "mase"
+"""The score that says whether a model is better than repeating the last season; `mae` where there is no scale for it."""
+
+Scores = Mapping[str, Mapping[str, float | None]]
+
+
+class PhaseReport(BaseModel):
+    """One stage of the training: `val_loss` is that of its best epoch, under its own head."""
+
+    name: str
+    parameters: int
+    epochs: int
+    best_epoch: int
+    val_loss: float | None
+    seconds: float
+
+
+class Finding(BaseModel):
+    """Something to know of a training, and what to change."""
+
+    code: str
+    severity: str
+    place: str
+    sentence: str
+    remedy: str
+
+
+class ReportBody(BaseModel):
+    """What is known of a job so far; `scores` once it has a model."""
+
+    job: str
+    status: Status
+    model: str | None
+    phases: list[PhaseReport]
+    scores: dict[str, dict[str, float | None]] | None
+    findings: list[Finding]
+
+
+@router.get("/v1/jobs/{job_id}/report")
+def get_report(job_id: Id, services: Served, asker: Asker) -> ReportBody:
+    """What each phase came to, how the model scores beside seasonal naive, and what to change."""
+    with services.database.read() as db:
+        job = get_job(db, asker.owner, job_id)
+        events = list_events(db, asker.owner, job_id, 0, MOST_EVENTS)
+        scores = None if job.model_id is None else get_model(db, asker.owner, job.model_id).scores
+    found = [*_told(events), *(_verdict(scores) if scores is not None else [])]
+    return ReportBody(
+        job=job.id,
+        status=job.status,
+        model=job.model_id,
+        phases=[PhaseReport.model_validate(event.data) for event in events if event.kind == "phase"],
+        scores=scores,
+        findings=found,
+    )
+
+
+def _told(events: Sequence[EventRow]) -> Iterator[Finding]:
+    for event in events:
+        if event.kind == "finding":
+            yield Finding.model_validate(event.data)
+        elif event.kind == "log" and event.data.get("level") == "warning":
+            remedy = "lower training.lr, or set training.clip_norm"
+            yield Finding(code="rolled_back", severity="warning", place="training", sentence=str(event.data["message"]), remedy=remedy)
+
+
+def _verdict(scores: Scores) -> Iterator[Finding]:
+    """Whether the model is worth having: better than the last season repeated, on steps that training never saw."""
+    name = COMPARED if scores["model"].get(COMPARED) is not None and scores["seasonal_naive"].get(COMPARED) is not None else "mae"
+    model, naive = scores["model"].get(name), scores["seasonal_naive"].get(name)
+    if model is None or naive is None or model < naive:
+        return
+    yield Finding(
+        code="no_better_than_naive",
+        severity="warning",
+        place="model",
+        sentence=f"{name} of the model is {model:.3g} on steps that training never saw, and repeating the last season has {naive:.3g}",
+        remedy="use seasonal naive, or give the network more to go by: a longer context, calendar features, covariates, more epochs",
+    )

@@ -1,0 +1,45 @@
+"""A report says what each phase came to, how the model does beside the baseline, and what to change."""
+
+from app.store.progress import record_event
+from tests.app.api.conftest import Api, problem_of
+from tests.app.api.trained import add_job, run, start
+
+NETWORK = {"kind": "stack", "blocks": [{"kind": "lstm", "units": 3}, {"kind": "gru", "units": 3}]}
+
+
+def test_a_report_has_the_phases_and_the_scores_beside_the_baseline(api: Api) -> None:
+    training = {"phases": [{"learn": "layer by layer"}, {"learn": "all"}], "epochs": 2}
+    job = add_job(api, architecture={"network": NETWORK}, training=training)
+    run(api, job)
+    body = api.client.get(f"/v1/jobs/{job}").json()
+    report = api.client.get(body["urls"]["report"]).json()
+    assert [phase["name"] for phase in report["phases"]] == ["layer 1 of 2", "layer 2 of 2", "all"]
+    assert report["phases"][2]["parameters"] > report["phases"][0]["parameters"]
+    assert report["model"] == body["model"]
+    assert report["scores"] == api.client.get(f"/v1/models/{body['model']}").json()["scores"]
+
+
+def test_a_model_that_is_no_better_than_the_last_season_says_so(api: Api) -> None:
+    job = add_job(api)
+    run(api, job)
+    (finding,) = api.client.get(f"/v1/jobs/{job}/report").json()["findings"]
+    assert finding["code"] == "no_better_than_naive"
+    assert "repeating the last season has 0" in finding["sentence"]
+
+
+def test_a_running_job_tells_what_was_found_so_far(api: Api) -> None:
+    job = add_job(api)
+    assert api.client.get(f"/v1/jobs/{job}/report").json()["findings"] == []
+    claimed = start(api, job)
+    found = {"code": "overfitting", "severity": "warning", "place": "training", "sentence": "a sentence", "remedy": "a remedy"}
+    with api.services.database.begin() as db:
+        record_event(db, claimed.lease, "finding", found)
+        record_event(db, claimed.lease, "log", {"level": "warning", "message": "the loss was inf at batch 3"})
+    report = api.client.get(f"/v1/jobs/{job}/report").json()
+    assert (report["status"], report["model"], report["scores"]) == ("running", None, None)
+    assert report["findings"][0] == found
+    assert report["findings"][1]["sentence"] == "the loss was inf at batch 3"
+
+
+def test_a_report_of_somebody_elses_job_does_not_exist(api: Api) -> None:
+    assert problem_of(api.client_of("somebody else").get(f"/v1/jobs/{add_job(api)}/report"), 404)
