@@ -35,7 +35,7 @@ from app.store.artifacts import ArtifactStore
 from app.store.database import Database
 from app.store.leases import Claim, NewModel, claim, confirm_cancel, fail, release, succeed
 from app.store.progress import forget_checkpoints
-from worker.asked import device_of, season_of
+from worker.asked import device_of, season_of, threads_of
 from worker.heartbeat import DATABASE_AWAY, Heartbeat, Order
 from worker.ledger import Ledger
 from worker.memory import give_back_freed_memory
@@ -146,9 +146,9 @@ class Attempt:
         )
 
     def _train(self) -> None:
-        torch.set_num_threads(self._workplace.threads)
         self._ledger.note({"phase": "prepare"})
         spec = parse_spec(self._claim.spec)
+        torch.set_num_threads(threads_of(spec, self._workplace.threads))
         device = device_of(self._claim.request)
         panel, time_kind = self._load(spec)
         material = prepare(spec, panel, device)

@@ -48,7 +48,7 @@ class Service:
     def job(self, job: str) -> dict[str, Any]:
         return dict(self.http.get(f"/v1/jobs/{job}").raise_for_status().json())
 
-    def wait(self, job: str, *, status: str, seconds: float = 120) -> dict[str, Any]:
+    def wait(self, job: str, *, status: str, seconds: float = 240) -> dict[str, Any]:
         """The job once it has this status.
 
         Raises:
