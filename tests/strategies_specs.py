@@ -98,6 +98,8 @@ def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]
         {"kind": "point", "loss": "huber", "delta": 0.5},
         {"kind": "quantiles", "levels": [0.1, 0.5, 0.9]},
         {"kind": "quantiles", "levels": [0.9]},
+        {"kind": "student_t"},
+        {"kind": "normal"},
     ]
     return {
         "context": draw(st.integers(3, 12)),

@@ -131,8 +131,8 @@ class Forecaster:
         with torch.inference_mode():
             raw = self.network(windows.inputs, windows.future)
             scale, shift = windows.scale[:, None], windows.shift[:, None]
-            mean = self.head.mean(raw).double() * scale + shift
-            quantiles = self.head.quantiles(raw, levels).double() * scale[..., None] + shift[..., None]
+            mean = self.head.mean(raw, windows.scale).double() * scale + shift
+            quantiles = self.head.quantiles(raw, levels, windows.scale).double() * scale[..., None] + shift[..., None]
         return mean.cpu().numpy(), quantiles.cpu().numpy()
 
     def _check(self, history: History, steps: int, place: str) -> None:

@@ -48,6 +48,11 @@ class Windows:
     scale: Float[Tensor, " batch"]
     steps: Int[Tensor, " forks"] | None = None
 
+    @property
+    def scales(self) -> Float[Tensor, " cutoffs"]:
+        """What each horizon's target was divided by."""
+        return self.scale if self.steps is None else self.scale.repeat_interleave(len(self.steps))
+
     def newest(self, sequence: Float[Tensor, "batch context width"]) -> Float[Tensor, "cutoffs width"]:
         """Of what a network gives at every step, that at the steps that a horizon follows."""
         return sequence[:, -1] if self.steps is None else sequence[:, self.steps].flatten(0, 1)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from app.nets.blocks import Affine, Branches, Chain, Function, Layer, Normalised, Past, Run, SequenceDropout, Skipped, Tap
 from app.nets.cells import Cell as CellModule
 from app.nets.cells import CellState, Drawn, ElmanCell, GruBeforeCell, GruCell, LstmCell, Recurrence
+from app.nets.distributions import NegativeBinomialHead, NormalHead, PoissonHead, StudentHead
 from app.nets.feedforward import Convolution, SelfAttention
 from app.nets.heads import Head, PointHead, QuantilesHead
 from app.nets.stepped import IndRnnCell, LoopLstmCell, MinGruCell, MinLstmCell, SlstmCell
@@ -144,6 +145,14 @@ def build_head(spec: ForecasterSpec, residuals: Float[Tensor, "horizon level"] |
             return PointHead(loss, delta, residuals)
         case forecaster.QuantilesHead(levels=levels):
             return QuantilesHead(levels)
+        case forecaster.NormalHead():
+            return NormalHead()
+        case forecaster.StudentHead():
+            return StudentHead()
+        case forecaster.PoissonHead():
+            return PoissonHead()
+        case forecaster.NegativeBinomialHead():
+            return NegativeBinomialHead()
         case _:
             assert_never(spec.head)
 

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 Raw = Float[Tensor, "batch horizon outputs"]
 Steps = Float[Tensor, "batch horizon"]
+Observed = Bool[Tensor, "batch horizon"]
+Scale = Float[Tensor, " batch"]
 
 RESIDUAL_LEVELS = tuple(round(0.01 * percent, 2) for percent in range(1, 100))
 """Where a point head's residual quantiles are kept."""
@@ -26,15 +28,15 @@ class Head(ABC):
     """Raw numbers of each horizon step, understood."""
 
     @abstractmethod
-    def loss(self, raw: Raw, target: Steps, observed: Bool[Tensor, "batch horizon"]) -> Float[Tensor, ""]:
+    def loss(self, raw: Raw, target: Steps, observed: Observed, scale: Scale) -> Float[Tensor, ""]:
         """Mean loss over the observed steps; zero where there are none."""
 
     @abstractmethod
-    def mean(self, raw: Raw) -> Steps:
+    def mean(self, raw: Raw, scale: Scale) -> Steps:
         """Expected value."""
 
     @abstractmethod
-    def quantiles(self, raw: Raw, levels: Sequence[float]) -> Float[Tensor, "batch horizon level"]:
+    def quantiles(self, raw: Raw, levels: Sequence[float], scale: Scale) -> Float[Tensor, "batch horizon level"]:
         """Values that the observation stays under with these probabilities; rising levels give values that do not fall."""
 
 
@@ -52,7 +54,7 @@ class PointHead(Head):
         self._delta = 1.0 if delta is None else delta
         self.residuals = residuals
 
-    def loss(self, raw: Raw, target: Steps, observed: Bool[Tensor, "batch horizon"]) -> Float[Tensor, ""]:
+    def loss(self, raw: Raw, target: Steps, observed: Observed, scale: Scale) -> Float[Tensor, ""]:
         """See `Head`."""
         forecast = raw[..., 0]
         match self._loss:
@@ -66,11 +68,11 @@ class PointHead(Head):
                 assert_never(self._loss)
         return mean_over(losses, observed)
 
-    def mean(self, raw: Raw) -> Steps:
+    def mean(self, raw: Raw, scale: Scale) -> Steps:
         """See `Head`."""
         return raw[..., 0]
 
-    def quantiles(self, raw: Raw, levels: Sequence[float]) -> Float[Tensor, "batch horizon level"]:
+    def quantiles(self, raw: Raw, levels: Sequence[float], scale: Scale) -> Float[Tensor, "batch horizon level"]:
         """See `Head`; without measured residuals every quantile is the forecast itself."""
         if self.residuals is None:
             return raw.expand(*raw.shape[:2], len(levels))
@@ -97,22 +99,22 @@ class QuantilesHead(Head):
         down = middle - nn.functional.softplus(below.flip(2)).cumsum(dim=2).flip(2)
         return torch.cat([down, middle, up], dim=2)
 
-    def loss(self, raw: Raw, target: Steps, observed: Bool[Tensor, "batch horizon"]) -> Float[Tensor, ""]:
+    def loss(self, raw: Raw, target: Steps, observed: Observed, scale: Scale) -> Float[Tensor, ""]:
         """See `Head`; the mean over levels too."""
         error = target[..., None] - self._rising(raw)
         levels = raw.new_tensor(self._levels)
         return mean_over(torch.maximum(levels * error, (levels - 1.0) * error).mean(dim=2), observed)
 
-    def mean(self, raw: Raw) -> Steps:
+    def mean(self, raw: Raw, scale: Scale) -> Steps:
         """See `Head`; each quantile stands for the probability nearest to it."""
         return self._rising(raw) @ raw.new_tensor(self._weights)
 
-    def quantiles(self, raw: Raw, levels: Sequence[float]) -> Float[Tensor, "batch horizon level"]:
+    def quantiles(self, raw: Raw, levels: Sequence[float], scale: Scale) -> Float[Tensor, "batch horizon level"]:
         """See `Head`."""
         return interpolate(self._rising(raw), self._levels, levels)
 
 
-def mean_over(values: Steps, observed: Bool[Tensor, "batch horizon"]) -> Float[Tensor, ""]:
+def mean_over(values: Steps, observed: Observed) -> Float[Tensor, ""]:
     """Mean of the observed values, zero where there are none."""
     return torch.where(observed, values, 0.0).sum() / observed.sum().clamp(min=1)
 

@@ -92,7 +92,34 @@ class QuantilesHead(Description):
     )  # fmt: skip
 
 
-Head = Annotated[PointHead | QuantilesHead, Field(discriminator="kind")]
+class NormalHead(Description):
+    """A normal distribution a step, by its likelihood."""
+
+    kind: Literal["normal"]
+
+
+class StudentHead(Description):
+    """Student's t distribution a step, by its likelihood: heavier tails, of more than two degrees of freedom."""
+
+    kind: Literal["student_t"]
+
+
+class PoissonHead(Description):
+    """A Poisson distribution a step, for counts."""
+
+    kind: Literal["poisson"]
+
+
+class NegativeBinomialHead(Description):
+    """A negative binomial distribution a step, for counts that vary more than Poisson's (Salinas et al. 2017)."""
+
+    kind: Literal["negative_binomial"]
+
+
+Head = Annotated[PointHead | QuantilesHead | NormalHead | StudentHead | PoissonHead | NegativeBinomialHead, Field(discriminator="kind")]
+
+COUNT_HEADS = (PoissonHead, NegativeBinomialHead)
+"""What wants a target of counts."""
 
 
 def _the_target() -> dict[str, Input]:

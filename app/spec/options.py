@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.spec.blocks import AnyCell, Attention, Cell, Conv, Leaf, Lstm
-from app.spec.forecaster import ForecasterSpec, Input, PointHead, QuantilesHead, Scaling
+from app.spec.forecaster import COUNT_HEADS, ForecasterSpec, Input, PointHead, QuantilesHead, Scaling
 from app.spec.shapes import input_width, width_after
 from app.spec.training import Training
 
@@ -23,6 +23,9 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
     head, training = spec.head, spec.training
     if isinstance(head, PointHead) and head.delta is not None and head.loss != "huber":
         yield "head/delta", "inert", f"delta does nothing for the loss {head.loss!r}; use 'huber', or leave it out"
+    if isinstance(head, COUNT_HEADS) and spec.scaling.target == "standard":
+        sentence = f"the head {head.kind!r} is of counts, which 'standard' makes numbers below zero of; use 'mean_abs' or 'none'"
+        yield "scaling/target", "not_for_counts", sentence
     levels = list(head.levels) if isinstance(head, QuantilesHead) else []
     if levels != sorted(set(levels)):
         yield "head/levels", "not_rising", f"levels must rise, and are {levels}"

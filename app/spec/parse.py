@@ -13,7 +13,19 @@ from pydantic_core import ErrorDetails
 
 from app.errors import Fault, SpecError
 from app.spec.blocks import AnyBlock, Connect, Description, Leaf, Stack
-from app.spec.forecaster import DirectDecoder, ForecasterSpec, ForkingDecoder, Input, PointHead, QuantilesHead, Scaling
+from app.spec.forecaster import (
+    DirectDecoder,
+    ForecasterSpec,
+    ForkingDecoder,
+    Input,
+    NegativeBinomialHead,
+    NormalHead,
+    PointHead,
+    PoissonHead,
+    QuantilesHead,
+    Scaling,
+    StudentHead,
+)
 from app.spec.training import Phase, Training
 
 DEEPEST_DOCUMENT = 100
@@ -21,7 +33,14 @@ DEEPEST_DOCUMENT = 100
 
 SHOWN_CHARACTERS = 60
 _BLOCKS: dict[str, type[AnyBlock]] = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in (*get_args(Leaf), Stack, Connect)}
-_HEADS: dict[str, type[Description]] = {"point": PointHead, "quantiles": QuantilesHead}
+_HEADS: dict[str, type[Description]] = {
+    "point": PointHead,
+    "quantiles": QuantilesHead,
+    "normal": NormalHead,
+    "student_t": StudentHead,
+    "poisson": PoissonHead,
+    "negative_binomial": NegativeBinomialHead,
+}
 _DECODERS: dict[str, type[Description]] = {"direct": DirectDecoder, "forking": ForkingDecoder}
 _KINDS: dict[str, type[Description]] = {**_BLOCKS, **_HEADS, **_DECODERS}
 _SECTIONS = {"scaling": Scaling, "training": Training}

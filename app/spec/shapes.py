@@ -27,7 +27,17 @@ from app.spec.blocks import (
     Slstm,
     Stack,
 )  # fmt: skip
-from app.spec.forecaster import ForecasterSpec, Head, Input, PointHead, QuantilesHead
+from app.spec.forecaster import (
+    ForecasterSpec,
+    Head,
+    Input,
+    NegativeBinomialHead,
+    NormalHead,
+    PointHead,
+    PoissonHead,
+    QuantilesHead,
+    StudentHead,
+)
 
 
 def width_after(block: Leaf, width: int) -> int:
@@ -142,8 +152,12 @@ def future_width(inputs: Mapping[str, Input]) -> int:
 def head_width(head: Head) -> int:
     """Numbers that a head wants of one horizon step."""
     match head:
-        case PointHead():
+        case PointHead() | PoissonHead():
             return 1
+        case NormalHead() | NegativeBinomialHead():
+            return 2
+        case StudentHead():
+            return 3
         case QuantilesHead(levels=levels):
             return len(levels)
         case _:

@@ -10,13 +10,14 @@ from pydantic import BaseModel
 
 from app.spec.blocks import AnyBlock, AnyCell, Connect, Leaf, Stack
 from app.spec.compile import compile_spec
-from app.spec.forecaster import ForkingDecoder, PointHead, QuantilesHead
+from app.spec.forecaster import ForecasterSpec, ForkingDecoder
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from app.spec.training import Phase, Training
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text()
-KINDS: list[type[BaseModel]] = [*get_args(Leaf), Stack, Connect, ForkingDecoder, PointHead, QuantilesHead]
+HEADS = get_args(ForecasterSpec.model_fields["head"].annotation)
+KINDS: list[type[BaseModel]] = [*get_args(Leaf), Stack, Connect, ForkingDecoder, *HEADS]
 COMMON = set(AnyBlock.model_fields) | {"kind"}
 
 

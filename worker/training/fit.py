@@ -205,7 +205,7 @@ def _learn(training: Training, order: npt.NDArray[np.int64]) -> Batch | Rollback
     rows, cutoffs = order[first : first + settings.batch_size], training.material.split.train.position
     windows = training.material.source.batch(cutoffs[rows], is_forked=training.is_forked)
     training.optimizer.zero_grad(set_to_none=True)
-    loss = training.head.loss(training.run.raw(windows, cutoffs, rows), windows.target, windows.observed)
+    loss = training.head.loss(training.run.raw(windows, cutoffs, rows), windows.target, windows.observed, windows.scales)
     torch.autograd.backward(loss)
     limit = math.inf if settings.clip_norm is None else settings.clip_norm
     norm = float(torch.nn.utils.clip_grad_norm_(training.run.learners.values(), limit))
@@ -263,5 +263,5 @@ def validation_loss(training: Training) -> float | None:
             rows = np.arange(first, min(first + VALIDATION_BATCH, len(cutoffs)))
             windows = training.material.source.batch(cutoffs[rows])
             raw = training.run.raw(windows, cutoffs, rows)
-            total += len(rows) * training.head.loss(raw, windows.target, windows.observed).item()
+            total += len(rows) * training.head.loss(raw, windows.target, windows.observed, windows.scale).item()
     return total / len(cutoffs)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from app.errors import UnfitDataError
 from app.forecasting.windows import WindowSource, covariates_of
-from app.series.panel import Panel
+from app.series.panel import TARGET, Panel
 from app.series.scaling import CovariateScaling
 from app.series.split import Split, split_panel, training_part
-from app.spec.forecaster import ForecasterSpec
+from app.spec.forecaster import COUNT_HEADS, ForecasterSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +44,8 @@ def prepare(spec: ForecasterSpec, panel: Panel, device: torch.device) -> Materia
         UnfitDataError: no window has something observed to learn.
         SeriesError: the description wants a calendar and the times are step numbers.
     """
+    if isinstance(spec.head, COUNT_HEADS):
+        _check_counts(spec.head.kind, panel)
     split = split_panel(panel, spec.context or 1, spec.horizon or 1)
     if len(split.train) == 0:
         raise UnfitDataError(
@@ -56,3 +59,15 @@ def prepare(spec: ForecasterSpec, panel: Panel, device: torch.device) -> Materia
         learnt = training_part(panel, split.holdout)
         scaling = CovariateScaling.fit({name: panel.columns[name][learnt] for name in covariates})
     return Material(panel, split, scaling, WindowSource(spec, panel, scaling, device))
+
+
+def _check_counts(head: str, panel: Panel) -> None:
+    target = panel.columns[TARGET]
+    wrong = np.flatnonzero(np.isfinite(target) & ((target < 0) | (target != np.rint(target))))
+    if len(wrong):
+        series = int(np.searchsorted(panel.offsets, wrong[0], side="right")) - 1
+        raise UnfitDataError(
+            f"the head {head!r} is of counts, and series {panel.ids[series]!r} has {target[wrong[0]]:g} ({len(wrong):,} values are below "
+            "zero or no whole numbers); use the head 'quantiles' or 'student_t'",
+            pointer="#/architecture/head",
+        )

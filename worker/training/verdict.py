@@ -111,6 +111,6 @@ def _chunks(material: Material, cutoffs: Cutoffs) -> Iterator[tuple[npt.NDArray[
 
 def _errors(forecaster: Forecaster, windows: Windows) -> Values:
     with torch.inference_mode():
-        raw = forecaster.head.mean(forecaster.network(windows.inputs, windows.future))
+        raw = forecaster.head.mean(forecaster.network(windows.inputs, windows.future), windows.scale)
         errors = torch.where(windows.observed, windows.target - raw, torch.nan)
     return errors.double().cpu().numpy()

@@ -177,14 +177,14 @@ def test_a_forking_decoder_learns_from_every_step_what_a_direct_one_learns_from_
     cutoffs = np.array([30])
     forked = source.batch(cutoffs, is_forked=True)
     network.zero_grad()
-    loss = training.head.loss(training.run.raw(forked, cutoffs, np.array([0])), forked.target, forked.observed)
+    loss = training.head.loss(training.run.raw(forked, cutoffs, np.array([0])), forked.target, forked.observed, forked.scales)
     torch.autograd.backward(loss)
     together = [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
     network.zero_grad()
     inputs = forked.inputs["target"]
     for step in range(5):
         raw = network({"target": inputs[:, : step + 1]}, forked.future[step : step + 1])
-        part = training.head.loss(raw, forked.target[step : step + 1], forked.observed[step : step + 1])
+        part = training.head.loss(raw, forked.target[step : step + 1], forked.observed[step : step + 1], forked.scale)
         torch.autograd.backward(part / 5)
     apart = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
     assert len(together) == len(list(network.parameters()))

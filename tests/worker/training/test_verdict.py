@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from app.errors import UnfitDataError
 from app.forecasting.forecaster import Forecaster
 from app.series.baselines import seasonal_naive
 from app.series.panel import Panel
@@ -15,8 +16,8 @@ from worker.training.verdict import measure_residuals, score
 TRAINED = {"epochs": 40, "lr": 0.01, "patience": None}
 
 
-def trained(panel: Panel, head: dict[str, object], epochs: int = 40) -> tuple[Forecaster, Material]:
-    spec = spec_of(network={"kind": "lstm", "units": 16}, head=head, training={**TRAINED, "epochs": epochs}, scaling={"target": "standard"})
+def trained(panel: Panel, head: dict[str, object], epochs: int = 40, scaling: str = "standard") -> tuple[Forecaster, Material]:
+    spec = spec_of(network={"kind": "lstm", "units": 16}, head=head, training={**TRAINED, "epochs": epochs}, scaling={"target": scaling})
     training = training_of(spec, panel)
     for _ in fit(training):
         pass
@@ -64,3 +65,20 @@ def test_residuals_rise_with_their_level_and_widen_with_the_error_of_their_step(
     assert (
         prepare(forecaster.spec, waves(noise=0.4, missing=0.1), CPU).split.test.position.tolist() == material.split.test.position.tolist()
     )
+
+
+@pytest.mark.parametrize("kind", ["poisson", "negative_binomial", "student_t"])
+def test_a_distribution_is_learnt_and_its_band_covers(kind: str) -> None:
+    panel = waves(series=6, length=200, noise=0.0)
+    generator = np.random.default_rng(0)
+    panel.columns["y"][:] = generator.poisson(4 * (panel.columns["y"] - 8.5))
+    forecaster, material = trained(panel, {"kind": kind}, epochs=15, scaling="mean_abs")
+    scores = score(forecaster, material, SEASON)
+    assert (scores["model"]["mae"] or np.inf) < (scores["seasonal_naive"]["mae"] or 0.0)
+    assert 0.6 <= (scores["model"]["coverage_80"] or 0.0) <= 0.97
+
+
+def test_a_head_of_counts_wants_counts() -> None:
+    spec = spec_of(head={"kind": "poisson"})
+    with pytest.raises(UnfitDataError, match=r"series 's0' has 10\.\d+ \(360 values are below zero or no whole numbers\); use the head"):
+        prepare(spec, waves(), CPU)
