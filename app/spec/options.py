@@ -32,8 +32,14 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
     has_covariates = any(column != "y" for group in spec.inputs.values() for column in group.columns)
     if spec.scaling.covariates != Scaling().covariates and not has_covariates:
         yield "scaling/covariates", "inert", "no input has a covariate to scale; leave it out"
+    yield from _training_faults(training)
+
+
+def _training_faults(training: Training) -> Iterator[Option]:
     if training.weight_decay != Training().weight_decay and training.optimizer == "adam":
-        yield "training/weight_decay", "inert", "weight_decay belongs to the optimizer 'adamw'"
+        yield "training/weight_decay", "inert", "weight_decay belongs to the optimizers 'adamw', 'sgd' and 'rmsprop'"
+    if training.momentum != Training().momentum and training.optimizer in {"adam", "adamw"}:
+        yield "training/momentum", "inert", f"{training.optimizer!r} has a momentum of its own; momentum belongs to 'sgd' and 'rmsprop'"
     if training.patience not in {None, Training().patience} and training.patience >= training.epochs:
         sentence = f"a patience of {training.patience} never ends a training of {training.epochs} epochs; make it smaller, or null"
         yield "training/patience", "inert", sentence

@@ -44,9 +44,11 @@ class Training(Description):
         steps_per_epoch: batches an epoch at most; windows are drawn anew each epoch when there are more.
         lr: learning rate at the start.
         schedule: `cosine` takes the rate to zero over all epochs, `constant` leaves it.
-        optimizer: `adam` (Kingma and Ba 2015) or `adamw` (Loshchilov and Hutter 2019).
-        weight_decay: of `adamw`.
+        optimizer: `adam` (Kingma and Ba 2015), `adamw` (Loshchilov and Hutter 2019), `rmsprop` (Tieleman and Hinton 2012) or `sgd`.
+        momentum: of `sgd` (Nesterov's) and `rmsprop`.
+        weight_decay: of all but `adam`.
         clip_norm: the gradient's norm at most; null leaves it.
+        clip_value: the size of each of its numbers at most, before its norm is taken; null leaves them.
         patience: epochs without a better validation loss before training stops; null trains all epochs. The best weights are kept.
         seed: of the initial weights, the order of windows and the dropout masks.
     """
@@ -57,8 +59,10 @@ class Training(Description):
     steps_per_epoch: Annotated[int, Field(ge=1, le=100_000)] = 200
     lr: LearningRate = 1e-3
     schedule: Literal["cosine", "constant"] = "cosine"
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
+    momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     clip_norm: Annotated[float, Field(gt=0.0)] | None = 1.0
+    clip_value: Annotated[float, Field(gt=0.0)] | None = None
     patience: Patience | None = 10
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

@@ -179,11 +179,16 @@ def _begin_if_new(training: Training) -> None:
 
 
 def _optimizer(parameters: list[nn.Parameter], settings: TrainingSpec) -> torch.optim.Optimizer:
+    lr, decay, momentum = settings.lr, settings.weight_decay, settings.momentum
     match settings.optimizer:
         case "adam":
-            return torch.optim.Adam(parameters, lr=settings.lr, fused=True)
+            return torch.optim.Adam(parameters, lr=lr, fused=True)
         case "adamw":
-            return torch.optim.AdamW(parameters, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+            return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
+        case "sgd":
+            return torch.optim.SGD(parameters, lr=lr, weight_decay=decay, momentum=momentum, nesterov=momentum > 0.0)
+        case "rmsprop":
+            return torch.optim.RMSprop(parameters, lr=lr, weight_decay=decay, momentum=momentum)
         case _:
             assert_never(settings.optimizer)
 
@@ -207,6 +212,8 @@ def _learn(training: Training, order: npt.NDArray[np.int64]) -> Batch | Rollback
     training.optimizer.zero_grad(set_to_none=True)
     loss = training.head.loss(training.run.raw(windows, cutoffs, rows), windows.target, windows.observed, windows.scales)
     torch.autograd.backward(loss)
+    if settings.clip_value is not None:
+        torch.nn.utils.clip_grad_value_(training.run.learners.values(), settings.clip_value)
     limit = math.inf if settings.clip_norm is None else settings.clip_norm
     norm = float(torch.nn.utils.clip_grad_norm_(training.run.learners.values(), limit))
     value = loss.item()

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-"""What Adam keeps of each weight."""
+MOMENTS = ("step", "exp_avg", "exp_avg_sq", "square_avg", "momentum_buffer")
+"""What the optimisers keep of each weight, each some of it."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ def capture(
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
     for name, parameter in learners.items():
         moments = optimizer.state.get(parameter, {})
-        tensors |= {f"optimizer.{moment}.{name}": moments[moment] for moment in MOMENTS if moment in moments}
+        # A momentum that has not begun is kept as None.
+        tensors |= {f"optimizer.{moment}.{name}": moments[moment] for moment in MOMENTS if isinstance(moments.get(moment), Tensor)}
     tensors["generator.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["generator.cuda"] = torch.cuda.get_rng_state()

@@ -57,7 +57,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
         "nobody",
     ),
     "an inert key": (document(head={"kind": "point", "delta": 1.0}), "#/architecture/head/delta", "delta does nothing for the loss 'mse'"),
-    "an inert override": ({"training": {"weight_decay": 0.1}}, "#/training/weight_decay", "belongs to the optimizer 'adamw'"),
+    "an inert override": ({"training": {"weight_decay": 0.1}}, "#/training/weight_decay", "belongs to the optimizers 'adamw'"),
     "a cycle": (document(network={**NETWORK, "name": "a", "from": "a"}), "#/architecture/network/from", "which would be a cycle"),
     "an input nobody defined": (
         document(network={**NETWORK, "from": "x"}),

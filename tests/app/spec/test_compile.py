@@ -115,7 +115,7 @@ def test_context_and_horizon_may_be_left_to_the_job() -> None:
         ({"network": LSTM, "head": {"kind": "point", "delta": 1.0}}, "#/head/delta", "delta does nothing for the loss 'mse'"),
         ({"network": LSTM, "head": {"kind": "quantiles", "levels": [0.5, 0.1]}}, "#/head/levels", "levels must rise"),
         ({"network": LSTM, "scaling": {"covariates": "none"}}, "#/scaling/covariates", "no input has a covariate"),
-        ({"network": LSTM, "training": {"weight_decay": 0.1}}, "#/training/weight_decay", "belongs to the optimizer 'adamw'"),
+        ({"network": LSTM, "training": {"weight_decay": 0.1}}, "#/training/weight_decay", "belongs to the optimizers 'adamw'"),
         ({"network": LSTM, "training": {"epochs": 5, "patience": 5}}, "#/training/patience", "never ends a training of 5 epochs"),
         ({"network": {**LSTM, "units": 5000}}, "#/network/units", "units is 5,000; at most 4,096"),
     ],
@@ -190,6 +190,13 @@ def test_what_sees_ahead_cannot_be_learnt_at_every_step(block: dict[str, Any], p
     document = {"context": 9, "horizon": 1, "network": stack(LSTM, block)}
     assert compiled(document).parameters == compiled({**document, "decoder": {"kind": "direct"}}).parameters
     assert "this block sees ahead" in faults({**document, "decoder": {"kind": "forking"}})[f"#/network/blocks/1/{place}"]
+
+
+def test_momentum_belongs_to_optimizers_without_one() -> None:
+    document = {"network": LSTM, "training": {"optimizer": "adamw", "momentum": 0.9}}
+    assert "has a momentum of its own" in faults(document)["#/training/momentum"]
+    with_momentum = {"network": LSTM, "training": {"optimizer": "sgd", "momentum": 0.9, "weight_decay": 0.1}}
+    assert compiled(with_momentum).spec.training.momentum == 0.9
 
 
 def test_a_stack_that_adds_wants_equal_widths_and_one_that_repeats_no_names() -> None:

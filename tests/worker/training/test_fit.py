@@ -51,9 +51,10 @@ def resumed(events: int, **changes: Any) -> tuple[list[Any], Training]:
 
 
 @settings(max_examples=15)
-@given(st.integers(0, 40), st.sampled_from(["adam", "adamw"]), st.sampled_from(["cosine", "constant"]))
+@given(st.integers(0, 40), st.sampled_from(["adam", "adamw", "sgd", "rmsprop"]), st.sampled_from(["cosine", "constant"]))
 def test_killed_and_resumed_after_any_event_equals_never_killed(events: int, optimizer: str, schedule: str) -> None:
     training = {"epochs": 3, "patience": 2, "optimizer": optimizer, "schedule": schedule, "lr": 0.01}
+    training |= {"momentum": 0.9} if optimizer in {"sgd", "rmsprop"} else {"clip_value": 0.01}
     straight = training_of(spec_of(training=training))
     expected = all_of(straight)
     found, again = resumed(min(events, len(expected)), training=training)
@@ -190,3 +191,11 @@ def test_a_forking_decoder_learns_from_every_step_what_a_direct_one_learns_from_
     assert len(together) == len(list(network.parameters()))
     for one, other in zip(together, apart, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd", "rmsprop"])
+def test_every_optimizer_lowers_the_loss(optimizer: str) -> None:
+    momentum = {"momentum": 0.9} if optimizer == "sgd" else {}
+    training = training_of(spec_of(training={"epochs": 8, "lr": 0.01, "patience": None, "optimizer": optimizer, **momentum}))
+    losses = [event.train_loss for event in fit(training) if isinstance(event, Epoch)]
+    assert losses[-1] < 0.8 * losses[0]
