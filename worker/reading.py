@@ -46,6 +46,7 @@ class Reading:
                     "best_val_loss": best,
                     "lr": event.lr,
                     "grad_norm": event.grad_norm,
+                    **event.flow,
                 }
                 return (Point(event.step, {name: _finite(value) for name, value in values.items()}),)
             case Rollback() | StageOutcome():

@@ -40,6 +40,7 @@ from worker.heartbeat import DATABASE_AWAY, Heartbeat, Order
 from worker.ledger import Ledger
 from worker.memory import give_back_freed_memory
 from worker.reading import Reading
+from worker.training.advice import advise
 from worker.training.events import Epoch, Rollback
 from worker.training.fit import Training, fit
 from worker.training.material import Material, prepare
@@ -156,6 +157,8 @@ class Attempt:
         self._resume(training)
         self._heed(None)
         self._fit(training)
+        for finding in advise(training.progress.history, training.flow(), spec.context or 1):
+            self._ledger.tell("finding", asdict(finding))
         training.finish()
         self._ledger.note({**Reading(training).progress(), "phase": "score"})
         forecaster = self._forecaster(spec, training, material, time_kind)

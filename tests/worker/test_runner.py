@@ -234,3 +234,15 @@ def test_a_job_that_learns_in_phases_says_what_each_came_to(local_stage: Stage) 
     assert [event.data["name"] for event in events if event.kind == "phase"] == ["layer 1 of 2", "layer 2 of 2", "all"]
     assert [values["epoch"] for _, values in curve_of(local_stage, job.id) if "epoch" in values] == [1, 2, 3, 4, 5]
     assert (job.progress["epoch"], job.progress["epochs"], job.progress["fraction"]) == (5, 5, 1.0)
+
+
+def test_a_job_says_how_its_gradients_flow_and_what_to_change(local_stage: Stage) -> None:
+    job = run(local_stage, local_stage.add_job(small_spec(epochs=40, batch_size=64)))
+    measured = [values for _, values in curve_of(local_stage, job.id) if "memory/network.0" in values]
+    assert measured
+    assert {"grad_norm/network.0", "saturation/network.0", "radius/network.0", "dead_units/network.0"} <= set(measured[0])
+    unready = run(local_stage, local_stage.add_job(small_spec(epochs=5, lr=0.003, schedule="constant")))
+    with local_stage.database.read() as db:
+        findings = [event.data for event in list_events(db, local_stage.owner, unready.id, 0, 1000) if event.kind == "finding"]
+    assert [finding["code"] for finding in findings] == ["underfitting"]
+    assert "more epochs" in findings[0]["remedy"]

@@ -40,6 +40,7 @@ class Epoch:
         grad_norm: mean over its batches.
         lr: of its last batch.
         is_best: whether its weights are the best so far.
+        flow: of the gradients, where it was measured; see `worker.training.flow`.
         seconds: that it took in this process.
     """
 
@@ -50,6 +51,7 @@ class Epoch:
     grad_norm: float
     lr: float
     is_best: bool
+    flow: dict[str, float]
     seconds: float
 
 

@@ -23,6 +23,7 @@ from app.spec.forecaster import ForecasterSpec
 from app.spec.phases import plan
 from app.spec.training import Training as TrainingSpec
 from worker.training.events import Batch, Epoch, Event, Rollback
+from worker.training.flow import measure, probe_rows
 from worker.training.material import Material
 from worker.training.stage import StageRun
 from worker.training.state import (
@@ -40,6 +41,9 @@ VALIDATION_BATCH = 1024
 """Windows that are validated at once."""
 
 ROLLBACKS_AT_MOST = 1
+
+FLOW_BATCHES = 100
+"""Batches between two looks at the gradients, each of which costs about as much as two batches."""
 
 STAGE_SEED = 0x5DEECE66D
 """Sets the draws of the stages apart from those of the first weights."""
@@ -117,6 +121,17 @@ class Training:
             self._begin_stage()
             self.best = clone(self.run.weights())
         return outcome
+
+    def flow(self) -> dict[str, float]:
+        """How the gradients flow now; see `worker.training.flow`."""
+        cutoffs = self.material.split.train.position
+        rows = probe_rows(len(cutoffs))
+        return measure(self.run, self.head, self.material.source.batch(cutoffs[rows]), cutoffs, rows)
+
+    @property
+    def is_flow_due(self) -> bool:
+        """Whether enough batches have passed for another look at the gradients to cost next to nothing: of the epoch alone."""
+        return self.progress.epoch % math.ceil(FLOW_BATCHES / self.batches) == 0
 
     def finish(self) -> None:
         """Make the network one to forecast with."""
@@ -253,9 +268,11 @@ def _end_epoch(training: Training, began_at: float) -> Epoch:
         progress.best_loss, progress.best_epoch = val_loss, progress.epoch
     train_loss, norm = progress.loss_sum / training.batches, progress.norm_sum / training.batches
     progress.batch, progress.loss_sum, progress.norm_sum = 0, 0.0, 0.0
+    progress.history = [*(progress.history if progress.epoch > 1 else []), (train_loss, val_loss)]
+    flow = training.flow() if training.is_flow_due else {}
     seconds = time.monotonic() - began_at
     progress.stage_seconds += seconds
-    return Epoch(progress.epochs_before + progress.epoch, progress.step, train_loss, val_loss, norm, progress.lr, is_best, seconds)
+    return Epoch(progress.epochs_before + progress.epoch, progress.step, train_loss, val_loss, norm, progress.lr, is_best, flow, seconds)
 
 
 def validation_loss(training: Training) -> float | None:

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from app.forecasting.windows import Windows, WindowSource
-from app.nets.blocks import Branches, Run, Tap
+from app.nets.blocks import Branches, Layer, Run, Tap
 from app.nets.build import Network, initialise_linear
 from app.spec.forecaster import ForecasterSpec
 from app.spec.phases import DECODER, Stage, names_in, sources_in, top_blocks
@@ -75,6 +75,8 @@ class StageRun:
         self._tapped = later & earlier
         self._caches: dict[int, Prefix | None] = {}
         self.learners = self._learners()
+        running = [self._branch] if self._branch is not None else self._active
+        self.layers = {module.place: module for block in running for module in block.modules() if isinstance(module, Layer)}
 
     def draw_head(self) -> None:
         """Draw the weights of the stage's own head, if it has one."""

@@ -55,6 +55,7 @@ class Progress:
         best_epoch: the epoch that gave it, 0 before the first.
         rollbacks: times that the loss of the present stage stopped being a number.
         stage_seconds: that the present stage has taken.
+        history: training and validation loss of each epoch of the present stage, or of the last where all are complete.
         outcomes: of the stages that are complete.
     """
 
@@ -70,6 +71,7 @@ class Progress:
     best_epoch: int = 0
     rollbacks: int = 0
     stage_seconds: float = 0.0
+    history: list[tuple[float, float | None]] = field(default_factory=list)
     outcomes: list[StageOutcome] = field(default_factory=list)
 
     @property
@@ -79,7 +81,7 @@ class Progress:
 
     def next_stage(self, outcome: StageOutcome) -> Progress:
         """The counters at the beginning of the stage after this one."""
-        return Progress(stage=self.stage + 1, step=self.step, lr=self.lr, outcomes=[*self.outcomes, outcome])
+        return Progress(stage=self.stage + 1, step=self.step, lr=self.lr, history=self.history, outcomes=[*self.outcomes, outcome])
 
 
 def clone(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -111,7 +113,8 @@ def progress_in(document: Mapping[str, Any]) -> Progress:
     """The counters in what `capture` gave."""
     fields = dict(document["progress"])
     outcomes = [StageOutcome(**outcome) for outcome in fields.pop("outcomes")]
-    return Progress(**fields, outcomes=outcomes)
+    history = [(float(train), val) for train, val in fields.pop("history")]
+    return Progress(**fields, history=history, outcomes=outcomes)
 
 
 def restore_optimizer(tensors: Mapping[str, Tensor], learners: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
