@@ -17,6 +17,7 @@ from app.api.bodies import Id, Name, StrictBody
 from app.api.pages import DEFAULT_LIMIT, After, Limit, PageOf, page_body
 from app.api.services import Served
 from app.spec.compile import CompiledSpec, compile_spec
+from app.spec.diagram import diagram
 from app.spec.forecaster import ForecasterSpec
 from app.spec.gallery import GALLERY
 from app.spec.parse import canonical, json_schema, parse_spec, spec_digest
@@ -48,7 +49,7 @@ class BlockBody(BaseModel):
 
 
 class ProvenBody(BaseModel):
-    """What a document would build: `spec` is the document with every default written out."""
+    """What a document would build: `spec` is the document with every default written out, `svg` a drawing of it."""
 
     spec: dict[str, JsonValue]
     digest: str
@@ -57,6 +58,7 @@ class ProvenBody(BaseModel):
     multiply_adds: int
     memory_bytes: int
     warnings: list[str]
+    svg: str
 
 
 class GalleryItem(BaseModel):
@@ -75,9 +77,10 @@ class GalleryBody(BaseModel):
 
 
 class ArchitectureUrls(BaseModel):
-    """Where it is."""
+    """Where it is, and its drawing."""
 
     self: str
+    diagram: str
 
 
 class ArchitectureBody(BaseModel):
@@ -114,6 +117,7 @@ def validate(document: Annotated[Document, Body(examples=[EXAMPLE])], services: 
         multiply_adds=compiled.multiply_adds,
         memory_bytes=compiled.memory_bytes,
         warnings=list(compiled.warnings),
+        svg=diagram(compiled),
     )
 
 
@@ -162,6 +166,14 @@ def get_one(architecture_id: Id, services: Served, asker: Asker) -> Architecture
         return architecture_body(get_architecture(db, asker.owner, architecture_id))
 
 
+@router.get("/v1/architectures/{architecture_id}/diagram", response_class=Response, responses={200: {"content": {"image/svg+xml": {}}}})
+def get_diagram(architecture_id: Id, services: Served, asker: Asker) -> Response:
+    """A drawing of an architecture, as SVG."""
+    with services.database.read() as db:
+        document = get_architecture(db, asker.owner, architecture_id).spec
+    return Response(diagram(compile_spec(parse_spec(document), services.network_limits)), media_type="image/svg+xml")
+
+
 @router.delete("/v1/architectures/{architecture_id}", status_code=204)
 def delete(architecture_id: Id, services: Served, asker: Asker) -> None:
     """Forget an architecture; jobs and models keep their own copy."""
@@ -189,7 +201,7 @@ def architecture_body(row: ArchitectureRow) -> ArchitectureBody:
         parameters=row.parameters,
         created_at=row.created_at,
         spec=row.spec,
-        urls=ArchitectureUrls(self=f"/v1/architectures/{row.id}"),
+        urls=ArchitectureUrls(self=f"/v1/architectures/{row.id}", diagram=f"/v1/architectures/{row.id}/diagram"),
     )
 
 

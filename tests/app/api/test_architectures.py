@@ -221,3 +221,12 @@ def test_a_document_that_two_requests_keep_at_once_is_kept_once(postgres_server:
     app.state.services.database.dispose()
     app.state.services.queue.close()
     database.dispose()
+
+
+def test_a_drawing_comes_with_the_proof_and_with_what_is_kept(api: Api) -> None:
+    proven = api.client.post("/v1/architectures/validate", json=SPEC).json()
+    assert proven["svg"].startswith("<svg ")
+    kept = api.client.post("/v1/architectures", json={"name": "drawn", "spec": SPEC}).json()
+    answer = api.client.get(kept["urls"]["diagram"])
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert answer.text == proven["svg"]
