@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,14 @@ def test_the_ci_script_is_one_that_can_be_run() -> None:
     assert run("bash", "-n", str(script)).returncode == 0
     assert "set -euo pipefail" in script.read_text()
     assert "make check" in script.read_text()
+
+
+def test_everything_that_is_no_python_is_installed_too() -> None:
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    left_out = []
+    for package in ("app", "worker", "migrations"):
+        for path in (ROOT / package).rglob("*"):
+            if path.is_file() and path.suffix not in {".py", ".pyc"}:
+                patterns = told.get(".".join(path.parent.relative_to(ROOT).parts), [])
+                left_out += [] if any(path.match(pattern) for pattern in patterns) else [str(path.relative_to(ROOT))]
+    assert left_out == []
