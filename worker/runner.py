@@ -192,7 +192,7 @@ class Attempt:
             self._ledger.note(reading.progress(), *reading.points(event))
             if isinstance(event, StageOutcome):
                 self._ledger.flush()  # a phase's end comes after its points
-                self._ledger.tell("phase", asdict(event))
+                self._ledger.tell("phase", {"stage": training.progress.stage, **asdict(event)})
             if isinstance(event, Rollback):
                 message = f"the loss was {event.loss} at batch {event.step}: back to the best weights, at half the learning rate"
                 self._ledger.tell("log", {"level": "warning", "message": message})

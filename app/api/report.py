@@ -66,14 +66,16 @@ def get_report(job_id: Id, services: Served, asker: Asker) -> ReportBody:
         job = get_job(db, asker.owner, job_id)
         events = list_events(db, asker.owner, job_id, 0, MOST_EVENTS)
         scores = None if job.model_id is None else get_model(db, asker.owner, job.model_id).scores
-    found = [*_told(events), *(_verdict(scores) if scores is not None else [])]
+    # An attempt that was lost may have said what the next one says again: the last word counts.
+    phases = {event.data["stage"]: PhaseReport.model_validate(event.data) for event in events if event.kind == "phase"}
+    found = {(finding.code, finding.place): finding for finding in (*_told(events), *(_verdict(scores) if scores is not None else []))}
     return ReportBody(
         job=job.id,
         status=job.status,
         model=job.model_id,
-        phases=[PhaseReport.model_validate(event.data) for event in events if event.kind == "phase"],
+        phases=[phases[stage] for stage in sorted(phases)],
         scores=scores,
-        findings=found,
+        findings=list(found.values()),
     )
 
 

@@ -41,5 +41,19 @@ def test_a_running_job_tells_what_was_found_so_far(api: Api) -> None:
     assert report["findings"][1]["sentence"] == "the loss was inf at batch 3"
 
 
+def test_what_a_lost_attempt_said_and_the_next_one_says_again_is_told_once(api: Api) -> None:
+    job = add_job(api)
+    claimed = start(api, job)
+    phase = {"stage": 1, "name": "all", "parameters": 5, "epochs": 2, "best_epoch": 1, "val_loss": 0.5, "seconds": 1.0}
+    found = {"code": "overfitting", "severity": "warning", "place": "training", "sentence": "a sentence", "remedy": "a remedy"}
+    with api.services.database.begin() as db:
+        for seconds in (1.0, 2.0):
+            record_event(db, claimed.lease, "phase", {**phase, "seconds": seconds})
+            record_event(db, claimed.lease, "finding", found)
+    report = api.client.get(f"/v1/jobs/{job}/report").json()
+    assert [phase["seconds"] for phase in report["phases"]] == [2.0]
+    assert report["findings"] == [found]
+
+
 def test_a_report_of_somebody_elses_job_does_not_exist(api: Api) -> None:
     assert problem_of(api.client_of("somebody else").get(f"/v1/jobs/{add_job(api)}/report"), 404)
