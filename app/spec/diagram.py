@@ -1,205 +1,175 @@
-"""What does a description look like? A drawing of its blocks as SVG: stacks downwards, branches side by side, what each reads above it.
+"""What does a document look like? A drawing of the graph that it describes, as one SVG file that needs nothing else.
 
-    Box      a piece of the drawing with its size, and how it is drawn at a place
-    _leaf, _stack, _connect     one for each form of block; `_tapped` puts a source's name on top
-
-Everything is measured first and drawn then, so that nothing overlaps; the same document gives the same bytes.
+`figure.py` says what is drawn, `layout.py` where it stands and `routes.py` which way arrows take; here it is written down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
+from string import Template
 
-from app.spec.blocks import Block, Connect, Stack
 from app.spec.compile import BlockShape, CompiledSpec
+from app.spec.figure import figure
+from app.spec.layout import LINE, TITLE_LINE, Box, Group, all_of, arrange, cut, place_down
+from app.spec.routes import Point, plan, points_of
 
-CHARACTER = 7.3
-"""Width of a letter of 12 px, about."""
+MARGIN = 16.0
+ROUND = 6.0
+"""Radius of an arrow's corners."""
 
-LINE, PADDING, GAP, MERGE_GAP = 16.0, 12.0, 26.0, 44.0
-LONGEST = 44
-"""Characters of a line; the whole of a longer one is in the box's title."""
+_NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML file may have; names of columns may."""
 
-STYLE = (
-    "<style>svg{font:12px ui-monospace,Menlo,monospace;color:#1f2937}.b{fill:#f8fafc;stroke:#64748b}.f{fill:none;stroke:#cbd5e1}"
-    ".i{fill:#e0f2fe;stroke:#0284c7}.m{fill:#fef3c7;stroke:#d97706}.e{stroke:#64748b;fill:none}.s{fill:#64748b;font-size:11px}"
-    "text{fill:currentColor;text-anchor:middle}@media(prefers-color-scheme:dark){svg{color:#e5e7eb}.b{fill:#1e293b}.i{fill:#0c4a6e}"
-    ".m{fill:#78350f}.f{stroke:#475569}.s{fill:#94a3b8}}</style>"
-)
-ARROW = (
-    '<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-    '<path d="M0 0L8 4L0 8z" fill="#64748b"/></marker></defs>'
-)
+_COLOURS = {
+    "paper": ("#ffffff", "#14181d"),
+    "ink": ("#1d2733", "#e7ecf2"),
+    "quiet": ("#5a6675", "#a4afbc"),
+    "line": ("#75828f", "#8896a5"),
+    "tap": ("#b45f06", "#e0a458"),
+    "edge": ("#b4bfcb", "#4b5866"),
+    "frame": ("#f3f6f9", "#1a2027"),
+    "block": ("#ffffff", "#232b34"),
+    "input": ("#e3effb", "#1b334b"),
+    "merge": ("#e9edf2", "#333d48"),
+    "end": ("#efe8fa", "#35294a"),
+}
+"""Each in light and in dark."""
 
-Draw = Callable[[float, float], list[str]]
+_FORM = """
+text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;text-anchor:middle}
+.title{font-size:13px;font-weight:600}
+.label{font-size:11px;text-anchor:start;paint-order:stroke;stroke-width:3px}
+.frame{stroke-dasharray:4 3}
+.way{fill:none;stroke-width:1.4px}
+"""
 
-
-@dataclass(frozen=True)
-class Box:
-    """A piece of the drawing.
-
-    Attributes:
-        width: in pixels.
-        height: in pixels.
-        draw: its SVG, with the middle of its top at a place.
-    """
-
-    width: float
-    height: float
-    draw: Draw
+_PAINT = """
+text{fill:$quiet}
+.title,.gives{fill:$ink}
+.label{stroke:$frame}
+.paper{fill:$paper}
+.frame{fill:$frame;stroke:$edge}
+.box{stroke:$edge}
+.block{fill:$block}
+.input{fill:$input}
+.merge,.skip{fill:$merge}
+.end{fill:$end}
+.way{stroke:$line}
+.head{fill:$line}
+.way.tap{stroke:$tap}
+.head.tap{fill:$tap}
+"""
+"""Written out once for light and once for dark: not every program that shows SVG knows the variables of CSS."""
 
 
 def diagram(compiled: CompiledSpec) -> str:
-    """A description as SVG.
+    """The graph of a description as an SVG file: inputs above, blocks below in the order they run, decoder and head at the bottom.
 
-    Args:
-        compiled: what `compile_spec` gave.
+    It follows the reader's light or dark colours. A box has its place in the document as `data-pointer` and its whole text as a tooltip.
     """
-    spec = compiled.spec
-    base = compiled.blocks[-1].pointer.removesuffix("/decoder")
-    shapes = {row.pointer: row for row in compiled.blocks}
-    pieces = [_inputs(compiled), _block(spec.network, f"{base}/network", shapes)]
-    decoder = compiled.blocks[-1]
-    pieces.append(_text_box("b", [f"decoder: {spec.decoder.kind}", _counts(decoder)]))
-    pieces.append(_text_box("i", [f"head: {spec.head.kind}", f"{spec.horizon or '?'} steps"]))
-    whole = _column(pieces)
-    width, height = whole.width + 2 * GAP, whole.height + 2 * GAP
-    drawn = "".join(whole.draw(width / 2, GAP))
-    title = f"{compiled.parameters:,} parameters"
-    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img"><title>{escape(title)}</title>{STYLE}{ARROW}{drawn}</svg>'
-
-
-def _inputs(compiled: CompiledSpec) -> Box:
-    chips = []
-    for name, group in compiled.spec.inputs.items():
-        ahead = " (known ahead)" if group.known == "future" else ""
-        chips.append(_text_box("i", [name, f"{', '.join((*group.columns, *group.features))}{ahead}"]))
-    return _row(chips)
-
-
-def _block(block: Block, pointer: str, shapes: dict[str, BlockShape]) -> Box:
-    match block:
-        case Stack():
-            box = _stack(block, pointer, shapes)
-        case Connect():
-            box = _connect(block, pointer, shapes)
-        case _:
-            row = shapes[pointer]
-            box = _text_box("b", [_label(block), *_options(block), _counts(row)])
-    return box if block.source is None else _column([_text_box("i", [f"from {block.source}"]), box])
-
-
-def _label(block: Block) -> str:
-    return f"{block.kind} {block.name!r}" if block.name else block.kind
-
-
-def _options(block: Block) -> list[str]:
-    """What is not as it is by default, but for what says itself."""
-    fields = type(block).model_fields
-    told = [
-        f"{name} {value}"
-        for name, value in block
-        if name not in {"kind", "name", "source"} and (fields[name].is_required() or value != fields[name].default)
+    drawn = figure(compiled)
+    arrange(drawn.root, drawn.arrows)
+    boxes, groups = all_of(drawn.root)
+    ways = plan(boxes, drawn.arrows, -drawn.root.width / 2, drawn.root.width / 2)
+    channels, bottom = place_down(boxes, groups, ways.room)
+    number = {box: n for n, box in enumerate(boxes)}
+    lines = [(route.arrow.kind, points_of(route, ways, channels, number)) for route in ways.routes]
+    left = min([-drawn.root.width / 2, *(x for _, points in lines for x, _ in points)]) - MARGIN
+    right = max([drawn.root.width / 2, *(x for _, points in lines for x, _ in points)]) + MARGIN
+    width, height = right - left, bottom + 2 * MARGIN
+    paper = f'x="{left:g}" y="{-MARGIN:g}" width="{width:g}" height="{height:g}"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="braid-diagram" role="img" width="{width:g}" height="{height:g}" '
+        f'viewBox="{left:g} {-MARGIN:g} {width:g} {height:g}">',
+        f"<title>{_text(_title(compiled))}</title>",
+        f"<desc>{_text(_told(compiled.blocks))}</desc>",
+        f"<style>{_style()}</style>",
+        f'<rect class="paper" {paper}/>',
+        *(_frame(group) for group in groups if group.labels),
+        *(_way(kind, points) for kind, points in lines),
+        *_heads(lines),
+        *(_label(group) for group in groups if group.labels),
+        *(_box(box) for box in boxes),
+        "</svg>\n",
     ]
-    return [", ".join(told)] if told else []
+    return "\n".join(parts)
 
 
-def _counts(row: BlockShape) -> str:
-    return f"width {row.width:,}, {row.parameters:,} parameters"
+def _title(compiled: CompiledSpec) -> str:
+    blocks = len(compiled.blocks) - 1
+    return f"A network of {blocks:,} block{'s' * (blocks != 1)} and {compiled.parameters:,} parameters"
 
 
-def _stack(block: Stack, pointer: str, shapes: dict[str, BlockShape]) -> Box:
-    inside = _column([_block(one, f"{pointer}/blocks/{number}", shapes) for number, one in enumerate(block.blocks)])
-    told = [f"{block.repeat} times"] if block.repeat > 1 else []
-    told += [f"skip {block.skip}"] if block.skip != "none" else []
-    told += [repr(block.name)] if block.name else []
-    return _framed(inside, "stack " + ", ".join(told)) if told else inside
+def _told(rows: Iterable[BlockShape]) -> str:
+    """The graph in words."""
+    sentences = [
+        f"{row.kind}{f' {row.name!r}' * bool(row.name)} reads {', '.join(row.reads)}: {row.width:,} wide, {row.parameters:,} parameters."
+        for row in rows
+    ]
+    return " ".join(sentences)
 
 
-def _connect(block: Connect, pointer: str, shapes: dict[str, BlockShape]) -> Box:
-    branches = [_block(one, f"{pointer}/branches/{number}", shapes) for number, one in enumerate(block.branches)]
-    merge = _text_box("m", [block.merge])
-    row = _row(branches)
-    height = row.height + MERGE_GAP + merge.height
-
-    def draw(x: float, y: float) -> list[str]:
-        drawn = row.draw(x, y)
-        bottom = y + row.height + MERGE_GAP
-        for middle, branch in zip(_middles(branches, x), branches, strict=True):
-            # Down to below the longest branch first: nothing is crossed.
-            drawn.append(f'<path class="e" d="M{middle:.1f} {y + branch.height:.1f}V{y + row.height:.1f}"/>')
-            drawn.append(_arrow(middle, y + row.height, x, bottom))
-        return drawn + merge.draw(x, bottom)
-
-    return _framed(Box(max(row.width, merge.width), height, draw), _label(block))
+def _style() -> str:
+    light, dark = (Template(_PAINT).substitute({name: pair[n] for name, pair in _COLOURS.items()}) for n in (0, 1))
+    return f"{_scoped(_FORM + light)}@media (prefers-color-scheme:dark){{{_scoped(dark)}}}"
 
 
-def _framed(inside: Box, label: str) -> Box:
-    width = max(inside.width, len(label) * CHARACTER) + 2 * PADDING
-
-    def draw(x: float, y: float) -> list[str]:
-        height = inside.height + 2 * PADDING + LINE
-        frame = f'<rect class="f" x="{x - width / 2:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="8"/>'
-        return [frame, _text(x, y + LINE, label, "s"), *inside.draw(x, y + PADDING + LINE)]
-
-    return Box(width, inside.height + 2 * PADDING + LINE, draw)
+def _scoped(rules: str) -> str:
+    """The rules for diagrams only: within a page they must not meet anything else."""
+    pairs = (rule.split("{") for rule in rules.split("\n") if rule)
+    return "".join(f"{','.join(f'.braid-diagram {one}' for one in which.split(','))}{{{what}\n" for which, what in pairs)
 
 
-def _column(boxes: list[Box]) -> Box:
-    """Boxes below each other, with arrows between them."""
-
-    def draw(x: float, y: float) -> list[str]:
-        drawn: list[str] = []
-        for place, box in enumerate(boxes):
-            if place:
-                drawn.append(_arrow(x, y - GAP, x, y))
-            drawn += box.draw(x, y)
-            y += box.height + GAP
-        return drawn
-
-    return Box(max(box.width for box in boxes), sum(box.height for box in boxes) + GAP * (len(boxes) - 1), draw)
+def _frame(group: Group) -> str:
+    x, height = group.x - group.width / 2, group.bottom - group.top
+    return f'<rect class="frame" x="{x:g}" y="{group.top:g}" width="{group.width:g}" height="{height:g}" rx="10"/>'
 
 
-def _row(boxes: list[Box]) -> Box:
-    """Boxes side by side, their tops at one height."""
-
-    def draw(x: float, y: float) -> list[str]:
-        return [line for middle, box in zip(_middles(boxes, x), boxes, strict=True) for line in box.draw(middle, y)]
-
-    return Box(sum(box.width for box in boxes) + GAP * (len(boxes) - 1), max(box.height for box in boxes), draw)
-
-
-def _middles(boxes: list[Box], x: float) -> list[float]:
-    left = x - (sum(box.width for box in boxes) + GAP * (len(boxes) - 1)) / 2
-    middles = []
-    for box in boxes:
-        middles.append(left + box.width / 2)
-        left += box.width + GAP
-    return middles
+def _label(group: Group) -> str:
+    x = group.x - group.width / 2 + 10
+    lines = [
+        f'<text class="label" x="{x:g}" y="{group.top + LINE * (n + 1):g}">{_text(cut(line))}</text>' for n, line in enumerate(group.labels)
+    ]
+    return f"<g><title>{_text(' · '.join(group.labels))}</title>{''.join(lines)}</g>"
 
 
-def _text_box(kind: str, lines: list[str]) -> Box:
-    shown = [line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…" for line in lines]
-    width = max(len(line) for line in shown) * CHARACTER + 2 * PADDING
-    height = len(lines) * LINE + PADDING
-
-    def draw(x: float, y: float) -> list[str]:
-        box = f"<g data-box={quoteattr(' | '.join(lines))}><title>{escape('; '.join(lines))}</title>"
-        rect = f'<rect class="{kind}" x="{x - width / 2:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="6"/>'
-        words = [_text(x, y + LINE * (number + 1), line, "" if number == 0 else "s") for number, line in enumerate(shown)]
-        return [box, rect, *words, "</g>"]
-
-    return Box(width, height, draw)
-
-
-def _text(x: float, y: float, words: str, kind: str) -> str:
-    style = f' class="{kind}"' if kind else ""
-    return f'<text{style} x="{x:.1f}" y="{y:.1f}">{escape(words)}</text>'
+def _box(box: Box) -> str:
+    x, radius = box.x - box.width / 2, box.height / 2 if box.is_small else 6
+    rect = f'<rect class="box {box.role}" x="{x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" rx="{radius:g}"/>'
+    kinds = ["gives"] if box.is_small else ["title", *["option"] * (len(box.lines) - 2), "gives"]
+    y = box.y + (17.5 if box.is_small else TITLE_LINE + 2)
+    lines = [
+        f'<text class="{kind}" x="{box.x:g}" y="{y + LINE * n + (2 if n else 0):g}">{_text(line)}</text>'
+        for n, (kind, line) in enumerate(zip(kinds, box.lines, strict=True))
+    ]
+    told = " · ".join([box.title, *box.options, box.outcome()])
+    return f'<g data-pointer="{_text(box.pointer)}"><title>{_text(told)}</title>{rect}{"".join(lines)}</g>'
 
 
-def _arrow(x: float, y: float, to_x: float, to_y: float) -> str:
-    half = (y + to_y) / 2
-    return f'<path class="e" marker-end="url(#a)" d="M{x:.1f} {y:.1f}C{x:.1f} {half:.1f} {to_x:.1f} {half:.1f} {to_x:.1f} {to_y:.1f}"/>'
+def _way(kind: str, points: Sequence[Point]) -> str:
+    """A line through these corners, which are rounded."""
+    steps = [f"M{points[0][0]:g} {points[0][1]:g}"]
+    for before, here, after in zip(points, points[1:], points[2:], strict=False):
+        (x0, y0), (x1, y1) = _towards(here, before), _towards(here, after)
+        steps.append(f"L{x0:g} {y0:g}Q{here[0]:g} {here[1]:g} {x1:g} {y1:g}")
+    x, y = points[-1]
+    return f'<path class="way{" tap" * (kind == "tap")}" d="{"".join(steps)}L{x:g} {y - 4:g}"/>'
+
+
+def _towards(corner: Point, other: Point) -> Point:
+    """Where a corner's rounding begins on the line to the other point; lines run across or down."""
+    (x, y), (to_x, to_y) = corner, other
+    reach_x, reach_y = min(ROUND, abs(to_x - x) / 2), min(ROUND, abs(to_y - y) / 2)
+    return x + (reach_x if to_x > x else -reach_x), y + (reach_y if to_y > y else -reach_y)
+
+
+def _heads(lines: Iterable[tuple[str, Sequence[Point]]]) -> Iterator[str]:
+    """One head for all arrows that end at one place."""
+    for (x, y), kind in {points[-1]: kind for kind, points in lines}.items():
+        yield f'<path class="head{" tap" * (kind == "tap")}" d="M{x:g} {y:g}l-4.5 -8h9z"/>'
+
+
+def _text(text: str) -> str:
+    return escape(_NOT_XML.sub("\ufffd", text))
