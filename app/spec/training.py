@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from app.spec.blocks import Description, Name
 
@@ -23,7 +23,8 @@ class Phase(Description):
         freeze: everything but these blocks.
         epochs: of each of its steps, at most.
         lr: learning rate at the start of each of its steps.
-        patience: epochs without a better validation loss before a step ends; null waits for all epochs.
+        patience: epochs without a better validation loss before a step ends; null waits for all epochs. Only where it is left out is it the
+            training's, so a document that is written out leaves it out too.
     """
 
     learn: Literal["all", "layer by layer", "each branch"] | None = None
@@ -32,6 +33,13 @@ class Phase(Description):
     epochs: Epochs | None = None
     lr: LearningRate | None = None
     patience: Patience | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_was(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = write(self)
+        if "patience" not in self.model_fields_set:
+            written.pop("patience", None)
+        return written
 
 
 class Training(Description):

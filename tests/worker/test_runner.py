@@ -145,8 +145,8 @@ def test_an_attempt_that_lost_its_lease_writes_nothing_more(local_stage: Stage) 
 
     def take_it_away() -> None:
         with local_stage.database.begin() as db:
+            # In one transaction: the heartbeat of the first attempt must not renew between.
             db.execute(sa.update(JobRow).values(lease_until=sa.func.datetime("now", "-1 minute")))
-        with local_stage.database.begin() as db:
             assert claim(db, job_id, worker="another", lease_seconds=60) is not None
         seen.append(local_stage.job(job_id).last_seq)
 
@@ -246,3 +246,9 @@ def test_a_job_says_how_its_gradients_flow_and_what_to_change(local_stage: Stage
         findings = [event.data for event in list_events(db, local_stage.owner, unready.id, 0, 1000) if event.kind == "finding"]
     assert [finding["code"] for finding in findings] == ["underfitting"]
     assert "more epochs" in findings[0]["remedy"]
+
+
+def test_a_job_ends_early_by_the_patience_of_its_training(local_stage: Stage) -> None:
+    job = run(local_stage, local_stage.add_job(small_spec(epochs=300, lr=0.05, patience=2, schedule="constant")))
+    (phase,) = model_of(local_stage, job).lineage["phases"]
+    assert phase["epochs"] == phase["best_epoch"] + 2 < 300

@@ -77,6 +77,14 @@ def test_a_phase_has_its_own_epochs_rate_and_patience_or_those_of_the_training()
     assert (second.epochs, second.lr, second.patience) == (3, 0.5, None)
 
 
+@pytest.mark.parametrize("phase", [{"learn": "all"}, {"learn": "all", "patience": None}, {"learn": "all", "patience": 3, "lr": 0.5}])
+def test_a_document_that_is_written_out_has_the_same_stages(phase: dict[str, Any]) -> None:
+    spec = spec_of(LSTM, phase, patience=7)
+    written_out = spec.model_dump(mode="json", by_alias=True)
+    assert plan(parse_spec(written_out)) == plan(spec)
+    assert parse_spec(written_out).model_dump(mode="json", by_alias=True) == written_out
+
+
 @pytest.mark.parametrize(
     ("network", "phase", "pointer", "sentence"),
     [
