@@ -18,6 +18,7 @@ from app.errors import NotFoundError
 from app.series.frequency import Times
 from app.series.moments import write_moments
 from app.series.panel import TARGET
+from app.series.table import scan_arrow
 from app.series.thinning import FEWEST_POINTS, thinned
 from app.store.datasets import delete_dataset, get_dataset, get_version, list_datasets, newest_versions, rename_dataset
 from app.store.tables import DatasetRow, DatasetVersionRow
@@ -194,7 +195,7 @@ def get_points(
         version = get_version(db, asker.owner, dataset_id)
     names = [TARGET, *version.covariates]
     with services.artifacts.open_local(version.digest) as path:
-        frame = _scan(path).filter(pl.col("unique_id") == unique_id).select("ds", *names).collect()
+        frame = scan_arrow(path).filter(pl.col("unique_id") == unique_id).select("ds", *names).collect()
     if frame.is_empty():
         raise NotFoundError(f"{unique_id[:128]!r} is not a series of {dataset_id}; GET /v1/datasets/{dataset_id}/series lists them")
     columns = [frame[name].fill_null(float("nan")).to_numpy() for name in names]
@@ -207,13 +208,8 @@ def get_points(
     )
 
 
-def _scan(path: Path) -> pl.LazyFrame:
-    # Filtered while it is read: of 20 million rows, some in 0.15 s and without a copy of the rest, against 0.4 s and 600 MB more.
-    return pl.scan_ipc(path, glob=False)
-
-
 def _summaries(path: Path, after: str | None, most: int) -> pl.DataFrame:
-    rows = _scan(path) if after is None else _scan(path).filter(pl.col("unique_id") > after)
+    rows = scan_arrow(path) if after is None else scan_arrow(path).filter(pl.col("unique_id") > after)
     series = rows.group_by("unique_id", maintain_order=True).agg(
         pl.col("ds").first().alias("start"),
         pl.col("ds").last().alias("end"),

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from app.api.access import Asker
+from app.api.bodies import Id, StrictBody
 from app.api.histories import Numbers, SeriesBody, sent_histories, stored_histories
 from app.api.services import Served, Services
 from app.errors import ForecastError
@@ -28,7 +29,7 @@ LevelPercent = Annotated[float, Field(gt=0.0, lt=100.0)]
 Quantile = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
-class ForecastRequest(BaseModel):
+class ForecastRequest(StrictBody):
     """What is to be forecast: `series` that are sent, or `unique_ids` of the dataset that the model was trained on.
 
     Attributes:
@@ -40,14 +41,12 @@ class ForecastRequest(BaseModel):
         quantiles: further quantiles.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
     series: Annotated[list[SeriesBody], Field(min_length=1, max_length=MOST_SERIES)] | None = None
     unique_ids: Annotated[list[str], Field(min_length=1, max_length=MOST_SERIES)] | None = None
-    future: dict[str, dict[str, Numbers]] = {}
+    future: dict[str, dict[str, Numbers]] = Field(default_factory=dict)
     horizon: int | None = None
-    levels: Annotated[list[LevelPercent], Field(max_length=20)] = [80.0]
-    quantiles: Annotated[list[Quantile], Field(max_length=99)] = []
+    levels: Annotated[list[LevelPercent], Field(max_length=20, default_factory=lambda: [80.0])]
+    quantiles: Annotated[list[Quantile], Field(max_length=99, default_factory=list)]
 
     @model_validator(mode="after")
     def _has_one_source(self) -> ForecastRequest:
@@ -83,7 +82,7 @@ class ForecastsBody(BaseModel):
 
 
 @router.post("/v1/models/{model_id}/forecasts", response_model=ForecastsBody, summary="Forecast")
-def make_forecasts(model_id: str, request: ForecastRequest, services: Served, asker: Asker) -> Response:
+def make_forecasts(model_id: Id, request: ForecastRequest, services: Served, asker: Asker) -> Response:
     """Forecast series that are sent, or those that the model was trained on. `model_id` is an id or a name."""
     began_at = time.perf_counter()
     model, forecaster, histories = _find(model_id, request, services, asker)

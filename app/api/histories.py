@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy.orm import Session
 
+from app.api.bodies import StrictBody
 from app.api.services import Services
 from app.errors import ForecastError, SeriesError
 from app.forecasting.forecaster import Forecaster, History, Values
@@ -16,14 +17,14 @@ from app.forecasting.windows import covariates_of, future_columns_of
 from app.series.frequency import Frequency, as_times, parse_frequency
 from app.series.moments import Moment, read_moment
 from app.series.panel import TARGET, Panel, panel_of
-from app.series.table import open_arrow
+from app.series.table import scan_arrow
 from app.store.datasets import get_version
 from app.store.tables import ModelRow
 
 Numbers = list[float | None]
 
 
-class SeriesBody(BaseModel):
+class SeriesBody(StrictBody):
     """A series that is sent along.
 
     Attributes:
@@ -34,13 +35,11 @@ class SeriesBody(BaseModel):
         future: columns that the model knows ahead, from the step after the target's last on.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
     unique_id: str = Field(default="series", max_length=256)
     start: str | int
     target: Numbers
-    past: dict[str, Numbers] = {}
-    future: dict[str, Numbers] = {}
+    past: dict[str, Numbers] = Field(default_factory=dict)
+    future: dict[str, Numbers] = Field(default_factory=dict)
 
 
 def sent_histories(forecaster: Forecaster, series: Sequence[SeriesBody]) -> list[History]:
@@ -98,7 +97,7 @@ def stored_histories(
     version = get_version(db, model.owner_id, model.dataset_id)
     columns = ["unique_id", "ds", TARGET, *covariates_of(forecaster.spec)]
     with services.artifacts.open_local(version.digest) as path:
-        frame = open_arrow(path, columns=columns).filter(pl.col("unique_id").is_in(list(unique_ids)))
+        frame = scan_arrow(path).select(columns).filter(pl.col("unique_id").is_in(list(unique_ids))).collect()
     panel = panel_of(frame, parse_frequency(forecaster.freq), columns[3:])
     for position, unique_id in enumerate(unique_ids):
         if unique_id not in panel.positions:

@@ -12,14 +12,14 @@ from app.api.bodies import Id
 from app.api.job_body import Status
 from app.api.services import Served
 from app.store.jobs import get_job
-from app.store.models import get_model
+from app.store.models import find_model_of
 from app.store.progress import list_events
 from app.store.tables import EventRow
 
 router = APIRouter(tags=["jobs"])
 
 MOST_EVENTS = 10_000
-"""Of a job; phases and findings are few among them."""
+"""Of the kinds that a report is made of, which are few."""
 
 COMPARED = "mase"
 """The score that says whether a model is better than repeating the last season; `mae` where there is no scale for it."""
@@ -49,7 +49,7 @@ class Finding(BaseModel):
 
 
 class ReportBody(BaseModel):
-    """What is known of a job so far; `scores` once it has a model."""
+    """What is known of a job so far; `scores` as long as it has a model."""
 
     job: str
     status: Status
@@ -64,8 +64,9 @@ def get_report(job_id: Id, services: Served, asker: Asker) -> ReportBody:
     """What each phase came to, how the model scores beside seasonal naive, and what to change."""
     with services.database.read() as db:
         job = get_job(db, asker.owner, job_id)
-        events = list_events(db, asker.owner, job_id, 0, MOST_EVENTS)
-        scores = None if job.model_id is None else get_model(db, asker.owner, job.model_id).scores
+        events = list_events(db, asker.owner, job_id, 0, MOST_EVENTS, ("phase", "finding", "log"))
+        model = None if job.model_id is None else find_model_of(db, asker.owner, job_id)
+    scores = None if model is None else model.scores
     # An attempt that was lost may have said what the next one says again: the last word counts.
     phases = {event.data["stage"]: PhaseReport.model_validate(event.data) for event in events if event.kind == "phase"}
     found = {(finding.code, finding.place): finding for finding in (*_told(events), *(_verdict(scores) if scores is not None else []))}

@@ -23,6 +23,11 @@ def get_model(db: Session, owner: str, id_or_name: str) -> ModelRow:
     return row
 
 
+def find_model_of(db: Session, owner: str, job_id: str) -> ModelRow | None:
+    """The model that a job has made; None where it has none, or it was deleted since."""
+    return db.scalar(sa.select(ModelRow).where(ModelRow.owner_id == owner, ModelRow.job_id == job_id))
+
+
 def list_models(db: Session, owner: str, *, limit: int = 50, after: str | None = None) -> Page[ModelRow]:
     """The owner's models, newest first."""
     return page_of(db, sa.select(ModelRow).where(ModelRow.owner_id == owner), ModelRow.id, limit, after)

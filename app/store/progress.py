@@ -131,9 +131,11 @@ def forget_checkpoints(db: Session, lease: Fence) -> list[str]:
     return sorted(digests - set(db.scalars(sa.select(CheckpointRow.digest).where(CheckpointRow.digest.in_(digests)))))
 
 
-def list_events(db: Session, owner: str, job_id: str, after: int, limit: int) -> Sequence[EventRow]:
-    """Events after a number, ascending."""
+def list_events(db: Session, owner: str, job_id: str, after: int, limit: int, kinds: Sequence[str] | None = None) -> Sequence[EventRow]:
+    """Events after a number, ascending; of some kinds, or of all."""
     query = sa.select(EventRow).where(EventRow.job_id == job_id, EventRow.owner_id == owner, EventRow.seq > after)
+    if kinds is not None:
+        query = query.where(EventRow.kind.in_(kinds))
     return db.scalars(query.order_by(EventRow.seq).limit(limit)).all()
 
 

@@ -162,3 +162,8 @@ def test_a_dataset_that_was_deleted_leaves_series_that_are_sent(api: Api) -> Non
     assert forecast(api, model, **sent())["forecasts"][0]["unique_id"] == "mine"
     answer = api.client.post(f"/v1/models/{model}/forecasts", json={"unique_ids": ["series"]})
     assert problem_of(answer, 404)["detail"].startswith(f"{dataset} is not a dataset of yours")
+
+
+def test_an_id_with_a_nul_in_it_is_refused_before_a_database_is_asked(api: Api) -> None:
+    problem = problem_of(api.client.post("/v1/models/a%00b/forecasts", json={"unique_ids": ["series"]}), 422)
+    assert problem["errors"][0]["pointer"] == "?model_id"

@@ -1,5 +1,8 @@
 """A report says what each phase came to, how the model does beside the baseline, and what to change."""
 
+import pytest
+
+from app.api import report as report_module
 from app.store.progress import record_event
 from tests.app.api.conftest import Api, problem_of
 from tests.app.api.trained import add_job, run, start
@@ -53,6 +56,28 @@ def test_what_a_lost_attempt_said_and_the_next_one_says_again_is_told_once(api: 
     report = api.client.get(f"/v1/jobs/{job}/report").json()
     assert [phase["seconds"] for phase in report["phases"]] == [2.0]
     assert report["findings"] == [found]
+
+
+def test_what_is_told_after_many_checkpoints_is_told(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report_module, "MOST_EVENTS", 2)
+    job = add_job(api)
+    claimed = start(api, job)
+    found = {"code": "overfitting", "severity": "warning", "place": "training", "sentence": "a sentence", "remedy": "a remedy"}
+    with api.services.database.begin() as db:
+        for step in range(5):
+            record_event(db, claimed.lease, "checkpoint", {"step": step})
+        record_event(db, claimed.lease, "finding", found)
+    assert api.client.get(f"/v1/jobs/{job}/report").json()["findings"] == [found]
+
+
+def test_a_job_whose_model_was_deleted_still_has_a_report(api: Api) -> None:
+    job = add_job(api)
+    run(api, job)
+    model = api.client.get(f"/v1/jobs/{job}").json()["model"]
+    assert api.client.delete(f"/v1/models/{model}").status_code == 204
+    report = api.client.get(f"/v1/jobs/{job}/report").json()
+    assert (report["status"], report["model"], report["scores"]) == ("succeeded", model, None)
+    assert len(report["phases"]) == 1
 
 
 def test_a_report_of_somebody_elses_job_does_not_exist(api: Api) -> None:
