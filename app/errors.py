@@ -25,6 +25,7 @@ Messages have the place, the rule, the value and the way out. Everything else th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,6 +43,21 @@ class Fault:
     pointer: str
     code: str
     detail: str
+
+
+SHOWN_CHARACTERS = 60
+"""Of a value in a sentence: enough to know it again."""
+
+
+def pointer_to(base: str, path: Iterable[object]) -> str:
+    """The JSON pointer of a place below another (RFC 6901)."""
+    return "/".join([base, *(str(part).replace("~", "~0").replace("/", "~1") for part in path)])
+
+
+def shown(value: object) -> str:
+    """A value as a sentence shows it: its beginning, where it is long."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
 
 
 class BraidcastError(Exception):

@@ -8,11 +8,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.api.problems import database_away
 from app.api.services import Served
 from app.errors import UnavailableError
 from app.store.migrate import is_at_head
-
-RETRY_SECONDS = 2
 
 router = APIRouter(tags=["service"])
 
@@ -39,9 +38,8 @@ def get_ready(services: Served) -> HealthBody:
     try:
         is_current = is_at_head(services.database)
     except SQLAlchemyError as error:
-        raise UnavailableError(
-            "the database does not answer just now; ask again", code="database_unavailable", retry_after_seconds=RETRY_SECONDS
-        ) from error
+        away = database_away()
+        raise away from error
     if not is_current:
         raise UnavailableError("the database has the schema of another version; run `braidcast migrate`", code="schema")
     return HealthBody(status="ready")

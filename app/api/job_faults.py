@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.errors import Fault
+from app.errors import Fault, pointer_to
 from app.spec.forecaster import ForecasterSpec
 
 INLINE = "#/architecture"
@@ -26,11 +26,6 @@ def told_faults(faults: Sequence[Fault], body: Mapping[str, Any]) -> tuple[Fault
     return tuple(Fault(_existing(_place(fault, body), body, fault.code), fault.code, fault.detail) for fault in faults)
 
 
-def escaped(key: object) -> str:
-    """A key as a part of a JSON pointer (RFC 6901)."""
-    return str(key).replace("~", "~0").replace("/", "~1")
-
-
 def _place(fault: Fault, body: Mapping[str, Any]) -> str:
     pointer = fault.pointer
     section, *rest = _keys(pointer) or [""]
@@ -44,9 +39,9 @@ def _place(fault: Fault, body: Mapping[str, Any]) -> str:
             # Only what replaces parts of a document is as deep as that without being refused before.
             return "#/training"
         case "inputs" if rest and rest[0] in (body.get("columns") or {}) and rest[1:2] != ["features"]:
-            return f"#/columns/{escaped(rest[0])}"
+            return pointer_to("#/columns", rest[:1])
         case "columns" if pointer.removeprefix("#/columns/") in body.get("columns", {}):
-            return f"#/columns/{escaped(pointer.removeprefix('#/columns/'))}"
+            return pointer_to("#/columns", [pointer.removeprefix("#/columns/")])
         case _ if section in ForecasterSpec.model_fields:
             return f"{INLINE}/{pointer.removeprefix('#/')}" if inline else INLINE
         case _:
@@ -56,7 +51,7 @@ def _place(fault: Fault, body: Mapping[str, Any]) -> str:
 def _existing(pointer: str, body: Mapping[str, Any], code: str) -> str:
     """The pointer, cut off where the body has no such key; what is missing is pointed at where it is wanted."""
     here: object = body
-    found = [WHOLE]
+    found: list[str] = []
     keys = _keys(pointer)
     for position, key in enumerate(keys):
         if isinstance(here, Mapping) and key in here:
@@ -65,8 +60,8 @@ def _existing(pointer: str, body: Mapping[str, Any], code: str) -> str:
             here = here[int(key)]
         elif code != "missing" or position < len(keys) - 1:
             break
-        found.append(escaped(key))
-    return "/".join(found)
+        found.append(key)
+    return pointer_to(WHOLE, found)
 
 
 def _keys(pointer: str) -> list[str]:

@@ -17,8 +17,8 @@ from pydantic import Field, ValidationError, WrapValidator
 from sqlalchemy.orm import Session
 
 from app.api.bodies import NO_NUL, Name, StrictBody
-from app.api.job_faults import INLINE, escaped, told_faults
-from app.errors import InputError, SpecError
+from app.api.job_faults import INLINE, told_faults
+from app.errors import SHOWN_CHARACTERS, InputError, SpecError, pointer_to, shown
 from app.series.frequency import parse_frequency
 from app.spec.compile import compile_spec
 from app.spec.forecaster import ForecasterSpec
@@ -40,8 +40,6 @@ LONGEST_RUNTIME_SECONDS = 366 * 86_400
 DEEPEST_METADATA = 16
 """Lists and objects inside each other; what is some hundreds deep can be read and not be written again."""
 
-SHOWN_CHARACTERS = 60
-
 Reference = Annotated[str, Field(max_length=256, pattern=NO_NUL)]
 """An id, which may be nobody's."""
 
@@ -55,7 +53,7 @@ def _in_words(sentence: str) -> WrapValidator:
         try:
             return handler(value)
         except ValidationError as error:
-            raise ValueError(f"{sentence}, and is {repr(value)[:SHOWN_CHARACTERS]}") from error
+            raise ValueError(f"{sentence}, and is {shown(value)}") from error
 
     return WrapValidator(check)
 
@@ -201,7 +199,7 @@ def _training(request: JobRequest) -> dict[str, Any]:
         return request.training
     given = request.training.get("seed", request.seed)
     if given != request.seed:
-        sentence = f"seed: is {request.seed} here and {repr(given)[:SHOWN_CHARACTERS]} in training.seed; leave one of them out"
+        sentence = f"seed: is {request.seed} here and {shown(given)} in training.seed; leave one of them out"
         raise SpecError(sentence, code="contradiction", pointer="#/seed")
     return {"seed": request.seed, **request.training}
 
@@ -247,7 +245,7 @@ def _check_metadata(metadata: dict[str, Any]) -> None:
             place = pointer.removeprefix("#/").replace("/", ".")[:SHOWN_CHARACTERS]
             raise InputError(f"{place}: {rule}", code=code, pointer=pointer)
         if isinstance(value, dict):
-            waiting.extend((item, f"{pointer}/{escaped(key)}", depth + 1) for key, item in value.items())
+            waiting.extend((item, pointer_to(pointer, [key]), depth + 1) for key, item in value.items())
         elif isinstance(value, list):
             waiting.extend((item, f"{pointer}/{position}", depth + 1) for position, item in enumerate(value))
 

@@ -14,10 +14,9 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from app.errors import BraidcastError, Fault, UnavailableError
+from app.errors import BraidcastError, Fault, UnavailableError, pointer_to, shown
 
 MEDIA_TYPE = "application/problem+json"
-SHOWN_CHARACTERS = 60
 DATABASE_RETRY_SECONDS = 2
 UNREADABLE = "There was an error parsing the body"
 """The framework's words for a body that is neither JSON nor told to be wrong JSON."""
@@ -110,7 +109,7 @@ def _fault(details: Mapping[str, object]) -> Fault:
     location, code = details["loc"], str(details["type"])
     place, *path = location if isinstance(location, tuple) else (str(location),)
     name = ".".join(str(part) for part in path) or "the body"
-    pointer = "/".join(["#", *(str(part).replace("~", "~0").replace("/", "~1") for part in path)]) if place == "body" else f"?{name}"
+    pointer = pointer_to("#", path) if place == "body" else f"?{name}"
     message = str(details["msg"])
     if code == "json_invalid":
         return Fault("#", code, f"{details.get('ctx', {})}"[:200])
@@ -120,9 +119,7 @@ def _fault(details: Mapping[str, object]) -> Fault:
         return Fault(pointer, code, f"{name}: is missing and has no default")
     if code == "value_error":
         return Fault(pointer, code, message.removeprefix("Value error, "))
-    shown = repr(details.get("input"))
-    value = shown if len(shown) <= SHOWN_CHARACTERS else f"{shown[:SHOWN_CHARACTERS]}..."
-    return Fault(pointer, code, f"{name}: {message[:1].lower()}{message[1:]}, and is {value}")
+    return Fault(pointer, code, f"{name}: {message[:1].lower()}{message[1:]}, and is {shown(details.get('input'))}")
 
 
 async def _http_exception(request: Request, error: Exception) -> Response:
@@ -139,12 +136,15 @@ async def _http_exception(request: Request, error: Exception) -> Response:
     return _answer(request, status.value, code, status.phrase, detail, headers=error.headers)
 
 
+def database_away() -> UnavailableError:
+    """What is said while the database does not answer."""
+    sentence = "the database does not answer just now; ask again"
+    return UnavailableError(sentence, code="database_unavailable", retry_after_seconds=DATABASE_RETRY_SECONDS)
+
+
 async def _database_away(request: Request, error: Exception) -> Response:
     log.warning("The database does not answer: %s", error)
-    away = UnavailableError(
-        "the database does not answer just now; ask again", code="database_unavailable", retry_after_seconds=DATABASE_RETRY_SECONDS
-    )
-    return problem(request, away)
+    return problem(request, database_away())
 
 
 async def _unexpected(request: Request, _: Exception) -> Response:

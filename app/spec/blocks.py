@@ -226,3 +226,20 @@ Block = Annotated[Leaf | Stack | Connect, Field(discriminator="kind")]
 
 Stack.model_rebuild()
 Connect.model_rebuild()
+
+
+def inside(block: Block) -> tuple[Block, ...]:
+    """The blocks that a block is made of."""
+    return block.blocks if isinstance(block, Stack) else block.branches if isinstance(block, Connect) else ()
+
+
+def names_in(block: Block) -> frozenset[str]:
+    """Names of a block and of all in it."""
+    own = frozenset([block.name]) if block.name else frozenset()
+    return own.union(*(names_in(one) for one in inside(block)))
+
+
+def sources_in(block: Block) -> frozenset[str]:
+    """What a block and all in it tap."""
+    own = frozenset([block.source]) if block.source else frozenset()
+    return own.union(*(sources_in(one) for one in inside(block)))

@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from app.errors import Fault, SpecError
-from app.spec.blocks import AnyBlock, Block, Connect, Stack
+from app.spec.blocks import AnyBlock, Block, Connect, Stack, inside, names_in
 from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import NetworkLimits
 from app.spec.options import document_faults, leaf_faults
-from app.spec.phases import DECODER, names_in, phase_faults
-from app.spec.phases import inside as inside_of
+from app.spec.phases import DECODER, phase_faults
 from app.spec.shapes import (
     activations_of,
     decoder_parameters,
@@ -27,7 +25,7 @@ from app.spec.shapes import (
     parameters_of,
     skipped_width,
     width_after,
-)  # fmt: skip
+)
 
 BYTES_PER_PARAMETER = 16
 """Weight, gradient and Adam's two moments in single precision."""
@@ -93,9 +91,9 @@ class _Walk:
     limits: NetworkLimits
     base: str
     context: int
+    names: frozenset[str]
     known: dict[str, Output] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
     rows: list[BlockShape] = field(default_factory=list)
     activations: int = 0
@@ -123,7 +121,7 @@ def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#"
     Raises:
         SpecError: it cannot be built; all faults are named.
     """
-    walk = _Walk(spec, limits, base, spec.context or 1, names={name for _, name in _named(spec.network, f"{base}/network")})
+    walk = _Walk(spec, limits, base, spec.context or 1, names=names_in(spec.network))
     for name, group in spec.inputs.items():
         walk.known[name] = Output(f"the input {name!r}", f"{base}/inputs/{name}", input_width(group))
     for place, code, sentence in document_faults(spec):
@@ -153,21 +151,9 @@ def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#"
     return CompiledSpec(spec, tuple(walk.rows), parameters, sum(row.multiply_adds for row in walk.rows), memory, warnings)
 
 
-def _named(block: Block, pointer: str) -> Iterator[tuple[str, str]]:
-    for inside, where in _inside(block, pointer):
-        yield from _named(inside, where)
-    if block.name:
-        yield pointer, block.name
-
-
 def _inside(block: Block, pointer: str) -> list[tuple[Block, str]]:
-    match block:
-        case Stack(blocks=blocks):
-            return [(inside, f"{pointer}/blocks/{n}") for n, inside in enumerate(blocks)]
-        case Connect(branches=branches):
-            return [(inside, f"{pointer}/branches/{n}") for n, inside in enumerate(branches)]
-        case _:
-            return []
+    key = "blocks" if isinstance(block, Stack) else "branches"
+    return [(one, f"{pointer}/{key}/{number}") for number, one in enumerate(inside(block))]
 
 
 def _check_size(walk: _Walk) -> None:
@@ -188,7 +174,7 @@ def _check_size(walk: _Walk) -> None:
 def _count(block: Block) -> int:
     """Blocks of every kind, repeated ones as often as they run."""
     repeat = block.repeat if isinstance(block, Stack) else 1
-    return 1 + repeat * sum(_count(inside) for inside in inside_of(block))
+    return 1 + repeat * sum(_count(one) for one in inside(block))
 
 
 def _follow(walk: _Walk, block: Block, incoming: list[Output], pointer: str, depth: int) -> Output:
@@ -242,8 +228,8 @@ def _follow_stack(walk: _Walk, block: Stack, reads: list[Output], pointer: str, 
         names = ", ".join(sorted(names_in(block) - {block.name or ""}))
         walk.fault(f"{pointer}/repeat", "taken", f"blocks that are repeated cannot have names, and {names} would be taken twice")
     for _ in range(block.repeat):
-        for inside, where in _inside(block, pointer):
-            reads = [_skipped(walk, block, reads, _follow(walk, inside, reads, where, depth + 1), where)]
+        for one, where in _inside(block, pointer):
+            reads = [_skipped(walk, block, reads, _follow(walk, one, reads, where, depth + 1), where)]
     return reads[0]
 
 
@@ -251,7 +237,7 @@ def _skipped(walk: _Walk, block: Stack, reads: list[Output], given: Output, poin
     """A block's output together with what it read, as the stack asks for."""
     if block.skip == "none":
         return given
-    width = _read([*reads])
+    width = _read(reads)
     _read([given])
     if block.skip != "dense" and width != given.width:
         sentence = f"the stack's skip {block.skip!r} wants as many units as the block reads: it reads {width} and gives {given.width}"
@@ -263,7 +249,7 @@ def _skipped(walk: _Walk, block: Stack, reads: list[Output], given: Output, poin
 
 
 def _follow_connect(walk: _Walk, block: Connect, reads: list[Output], pointer: str, depth: int) -> Output:
-    results = [_follow(walk, inside, reads, where, depth + 1) for inside, where in _inside(block, pointer)]
+    results = [_follow(walk, one, reads, where, depth + 1) for one, where in _inside(block, pointer)]
     _read(results)
     widths = [result.width for result in results]
     if block.merge != "concat" and len(set(widths)) > 1:

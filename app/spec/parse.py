@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from app.errors import Fault, SpecError
+from app.errors import Fault, SpecError, pointer_to, shown
 from app.spec.blocks import AnyBlock, Connect, Description, Leaf, Stack
 from app.spec.forecaster import (
     DirectDecoder,
@@ -31,7 +31,6 @@ from app.spec.training import Phase, Training
 DEEPEST_DOCUMENT = 100
 """Lists and objects inside each other: far more than any network needs, far less than a stack overflow."""
 
-SHOWN_CHARACTERS = 60
 _BLOCKS: dict[str, type[AnyBlock]] = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in (*get_args(Leaf), Stack, Connect)}
 _HEADS: dict[str, type[Description]] = {
     "point": PointHead,
@@ -94,8 +93,8 @@ def _depth(document: object) -> int:
 
 def _fault(details: ErrorDetails, document: object, base: str) -> Fault:
     path, parent = _place(details["loc"], document)
-    pointer = "/".join([base, *(str(part).replace("~", "~0").replace("/", "~1") for part in path)])
-    return Fault(pointer, details["type"], f"{'.'.join(map(str, path)) or 'the document'}: {_sentence(details, path, parent, document)}")
+    place = ".".join(map(str, path)) or "the document"
+    return Fault(pointer_to(base, path), details["type"], f"{place}: {_sentence(details, path, parent, document)}")
 
 
 def _place(location: Sequence[int | str], document: object) -> tuple[list[int | str], object]:
@@ -124,7 +123,7 @@ def _sentence(details: ErrorDetails, path: Sequence[int | str], parent: object, 
         case "union_tag_invalid":
             what, kinds = _union_at(path)
             kind = value.get("kind") if isinstance(value, dict) else value
-            return f"{_shown(kind)} is not a kind of {what}{_nearest(str(kind), sorted(kinds))}"
+            return f"{shown(kind)} is not a kind of {what}{_nearest(str(kind), sorted(kinds))}"
         case "union_tag_not_found":
             what, kinds = _union_at(path)
             return f"an object with a 'kind' is wanted; kinds of {what} are {', '.join(sorted(kinds))}"
@@ -134,7 +133,7 @@ def _sentence(details: ErrorDetails, path: Sequence[int | str], parent: object, 
             return "must be a finite number; JSON has neither NaN nor Infinity"
         case _:
             message = details["msg"]
-            return f"{message[0].lower()}{message[1:]}, and is {_shown(value)}"
+            return f"{message[0].lower()}{message[1:]}, and is {shown(value)}"
 
 
 def _union_at(path: Sequence[int | str]) -> tuple[str, Iterable[str]]:
@@ -165,8 +164,3 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ";"
     return f"{hint} known are {', '.join(known)}"
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.errors import Fault
-from app.spec.blocks import Activate, Block, Connect, Dropout, Stack
+from app.spec.blocks import Activate, Block, Connect, Dropout, Stack, inside, names_in
 from app.spec.forecaster import ForecasterSpec
 from app.spec.training import Phase
 
@@ -111,23 +111,6 @@ def _stage(
         lr=phase.lr or training.lr,
         patience=phase.patience if "patience" in phase.model_fields_set else training.patience,
     )
-
-
-def inside(block: Block) -> tuple[Block, ...]:
-    """The blocks that a block is made of."""
-    return block.blocks if isinstance(block, Stack) else block.branches if isinstance(block, Connect) else ()
-
-
-def sources_in(block: Block) -> frozenset[str]:
-    """What a block and all in it tap."""
-    own = frozenset([block.source]) if block.source else frozenset()
-    return own.union(*(sources_in(one) for one in inside(block)))
-
-
-def names_in(block: Block) -> frozenset[str]:
-    """Names of a block and of all in it."""
-    own = frozenset([block.name]) if block.name else frozenset()
-    return own.union(*(names_in(one) for one in inside(block)))
 
 
 def _learners(block: Block, phase: Phase, is_chosen: bool) -> Iterator[Block]:

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from app.forecasting.windows import Windows, WindowSource
 from app.nets.blocks import Branches, Layer, Run, Tap
 from app.nets.build import Network, initialise_linear
+from app.spec.blocks import names_in, sources_in
 from app.spec.forecaster import ForecasterSpec
-from app.spec.phases import DECODER, Stage, names_in, sources_in, top_blocks
+from app.spec.phases import DECODER, Stage, top_blocks
 
 CACHE_BYTES = 1024**3
 """Memory for the outputs of what is frozen; beyond it they are computed again for each batch."""
