@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import httpx
 
+from app.demo.service import free_port
 from app.store.database import Database
 from app.store.keys import create_key, ensure_owner
 from app.store.migrate import migrate
@@ -57,9 +57,7 @@ def serving(home: Path) -> Iterator[ApiProcess]:
     with database.begin() as db:
         _, token = create_key(db, ensure_owner(db, "bench"), "bench", ("read", "write", "admin"))
     database.dispose()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--factory", "app.main:create_app", "--port", str(port), "--log-level", "warning"]
     process = subprocess.Popen(command, env={"OMP_NUM_THREADS": "1", **os.environ, "BRAIDCAST_HOME": str(home)})
     try:

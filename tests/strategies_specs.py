@@ -109,3 +109,20 @@ def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]
         "network": draw(networks(carries_state=carries_state)),
         "head": draw(st.sampled_from(heads)),
     }
+
+
+def read_all(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with a block before its decoder that reads the inputs which nobody else does."""
+    unread = [name for name in document["inputs"] if f"'from': '{name}'" not in str(document)]
+    beside = [{"kind": "dense", "units": 1, "from": name} for name in unread]
+    return {**document, "network": {"kind": "connect", "branches": [document["network"], *beside]}} if beside else document
+
+
+def stack(*blocks: object, **more: object) -> dict[str, object]:
+    """A stack as a document has it."""
+    return {"kind": "stack", "blocks": list(blocks), **more}
+
+
+def connect(*branches: object, **more: object) -> dict[str, object]:
+    """A connection as a document has it."""
+    return {"kind": "connect", "branches": list(branches), **more}

@@ -78,12 +78,13 @@ def load(content: bytes, device: torch.device | None = None) -> Forecaster:
     Raises:
         BraidcastError: the bytes are no forecaster, or not the one that their description builds.
     """
-    document = json.loads(_header(content).get("__metadata__", {}).get(DOCUMENT, "{}"))
+    header = _header(content)
+    document = json.loads(header.get("__metadata__", {}).get(DOCUMENT, "{}"))
     if document.get("format") != FORMAT:
         raise BraidcastError(f"the artifact's format is {document.get('format')!r}; this version reads {FORMAT!r}")
     spec = parse_spec(document["spec"])
     network = build(spec)
-    _compare(_header(content), _expected(spec, network.state_dict()))
+    _compare(header, _expected(spec, network.state_dict()))
     tensors = safetensors.torch.load(content)
     residuals = tensors.pop(RESIDUALS, None)
     network.load_state_dict(tensors)

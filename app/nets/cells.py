@@ -162,10 +162,8 @@ class LstmCell(Cell):
         return output, (hidden[0], memory[0])
 
 
-class GruCell(Cell):
-    """r, z = sigmoid of W x_t + U h_{t-1} + b; n = tanh(W x_t + b + r (U h_{t-1} + b')); h_t = (1 - z) n + z h_{t-1}.
-
-    Cho et al. (2014), with the reset gate after the recurrent product as cuDNN has it; b' is a bias of its own in every gate, as there.
+class UpdateGateCell(Cell):
+    """A GRU, wherever its reset gate acts: rows stand as reset, update, candidate.
 
     Args:
         width: see `Cell`.
@@ -176,13 +174,28 @@ class GruCell(Cell):
     def __init__(self, width: int, units: int, chrono: int | None = None) -> None:
         super().__init__(width, units, 3)
         self._chrono = chrono
+
+    def initialise(self) -> None:
+        """See `Cell`."""
+        super().initialise()
+        if self._chrono is not None:
+            self.bias.data[self.units : 2 * self.units] = chrono_bias(self.units, self._chrono)
+
+
+class GruCell(UpdateGateCell):
+    """r, z = sigmoid of W x_t + U h_{t-1} + b; n = tanh(W x_t + b + r (U h_{t-1} + b')); h_t = (1 - z) n + z h_{t-1}.
+
+    Cho et al. (2014), with the reset gate after the recurrent product as cuDNN has it; b' is a bias of its own in every gate, as there.
+    """
+
+    def __init__(self, width: int, units: int, chrono: int | None = None) -> None:
+        super().__init__(width, units, chrono)
         self.recurrent_bias = nn.Parameter(torch.empty(3 * units))
 
     def initialise(self) -> None:
         """See `Cell`."""
         super().initialise()
         nn.init.zeros_(self.recurrent_bias)
-        _open_update_gate(self, self._chrono)
 
     def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
         """See `Recurrence`."""
@@ -191,25 +204,11 @@ class GruCell(Cell):
         return output, (hidden[0],)
 
 
-class GruBeforeCell(Cell):
+class GruBeforeCell(UpdateGateCell):
     """r, z = sigmoid of W x_t + U h_{t-1} + b; n = tanh(W x_t + U (r h_{t-1}) + b); h_t = (1 - z) n + z h_{t-1} (Cho et al. 2014).
 
     No library has a kernel for it: the input's product is taken for all steps at once, the rest step by step.
-
-    Args:
-        width: see `Cell`.
-        units: see `Cell`.
-        chrono: T of chrono initialisation, which keeps the update gate open so long, or None.
     """
-
-    def __init__(self, width: int, units: int, chrono: int | None = None) -> None:
-        super().__init__(width, units, 3)
-        self._chrono = chrono
-
-    def initialise(self) -> None:
-        """See `Cell`."""
-        super().initialise()
-        _open_update_gate(self, self._chrono)
 
     def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
         """See `Recurrence`."""
@@ -224,8 +223,3 @@ class GruBeforeCell(Cell):
             hidden = new + update * (hidden - new)
             outputs.append(hidden)
         return torch.stack(outputs, dim=1), (hidden,)
-
-
-def _open_update_gate(cell: Cell, chrono: int | None) -> None:
-    if chrono is not None:
-        cell.bias.data[cell.units : 2 * cell.units] = chrono_bias(cell.units, chrono)

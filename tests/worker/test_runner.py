@@ -14,9 +14,10 @@ from app.store.datasets import NewDataset, insert_dataset
 from app.store.jobs import cancel_job, list_attempts
 from app.store.leases import claim
 from app.store.models import get_model
-from app.store.progress import list_events, list_points
+from app.store.progress import list_events
 from app.store.tables import CheckpointRow, JobRow, ModelRow
 from tests.worker.stage import Stage, away, small_spec, wait_until, waves
+from tests.worker.workers import assert_recorded_without_gaps, curve_of
 from worker import ledger
 from worker.runner import Workplace, run_job
 
@@ -36,18 +37,6 @@ def run(stage: Stage, job: str) -> JobRow:
 def model_of(stage: Stage, job: JobRow) -> ModelRow:
     with stage.database.read() as db:
         return get_model(db, stage.owner, str(job.model_id))
-
-
-def curve_of(stage: Stage, job: str) -> list[tuple[int, dict[str, Any]]]:
-    with stage.database.read() as db:
-        return [(point.step, dict(point.values)) for point in list_points(db, stage.owner, job, 0, 10_000)]
-
-
-def numbers_of(stage: Stage, job: str) -> list[int]:
-    """The numbers of everything that was recorded."""
-    with stage.database.read() as db:
-        events = list_events(db, stage.owner, job, 0, 10_000)
-        return sorted([event.seq for event in events] + [point.seq for point in list_points(db, stage.owner, job, 0, 10_000)])
 
 
 def checkpoints_of(stage: Stage, job: str) -> list[CheckpointRow]:
@@ -85,7 +74,7 @@ def test_a_job_goes_from_its_claim_to_a_model_that_forecasts(stage: Stage) -> No
     curve = [values for _, values in curve_of(stage, job.id) if "val_loss" in values]
     assert [values["epoch"] for values in curve] == [1, 2, 3]
     assert {"train_loss", "val_loss", "best_val_loss", "lr", "grad_norm"} < set(curve[0])
-    assert numbers_of(stage, job.id) == list(range(1, job.last_seq + 1))
+    assert_recorded_without_gaps(stage, job.id)
     assert checkpoints_of(stage, job.id) == []
 
 
@@ -123,7 +112,7 @@ def test_a_job_that_was_drained_twice_ends_with_the_model_of_one_that_never_was(
     assert ended.attempt > 1
     assert model_of(stage, ended).digest == model_of(stage, straight).digest
     assert curve_of(stage, job) == curve_of(stage, straight.id)
-    assert numbers_of(stage, job) == list(range(1, ended.last_seq + 1))
+    assert_recorded_without_gaps(stage, job)
 
 
 def test_a_cancelled_job_stops_within_seconds_and_keeps_a_checkpoint(local_stage: Stage) -> None:
@@ -201,7 +190,7 @@ def test_what_goes_wrong_is_told_in_a_sentence(
     assert job.error["code"] == code
     assert sentence in job.error["message"]
     assert job.model_id is None
-    assert numbers_of(stage, job.id) == list(range(1, job.last_seq + 1))
+    assert_recorded_without_gaps(stage, job.id)
 
 
 def odd_dataset(stage: Stage, folder: Any, kind: str) -> str:

@@ -73,13 +73,13 @@ class Training:
         torch.manual_seed(self.settings.seed)
         network.initialise()
         self._begin_stage()
-        self.best = clone(self.run.weights())
 
     def _begin_stage(self) -> None:
-        """Freeze, take a new optimiser, and compute what never changes."""
+        """Freeze what does not learn, and take a new optimiser."""
         stage = self.stages[min(self.progress.stage, len(self.stages) - 1)]
         self.run = StageRun(self._spec, stage, self.network, self._device)
         self.optimizer = _optimizer(list(self.run.learners.values()), self.settings)
+        self.best = clone(self.run.weights())
         self._is_cached = False
 
     def cache(self) -> None:
@@ -119,7 +119,6 @@ class Training:
         self.progress = progress.next_stage(outcome)
         if not self.is_done:
             self._begin_stage()
-            self.best = clone(self.run.weights())
         return outcome
 
     def flow(self) -> dict[str, float]:

@@ -41,7 +41,7 @@ LARGEST_MATRIX = 512
 """Units up to which eigenvalues are computed: they cost as much as hundreds of steps beyond."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Seen:
     """What a layer read and gave on the way forward, and zeros that were added to what it read.
 
@@ -50,7 +50,7 @@ class _Seen:
 
     read: Tensor
     probe: Tensor
-    given: Tensor | None = None
+    given: Tensor
 
 
 def probe_rows(windows: int) -> np.ndarray:
@@ -92,17 +92,21 @@ def measure(run: StageRun, head: Head, windows: Windows, cutoffs: np.ndarray, ro
 @contextmanager
 def _listening(layers: Mapping[str, Layer]) -> Iterator[dict[str, _Seen]]:
     seen: dict[str, _Seen] = {}
+    probes: dict[str, Tensor] = {}
 
     def read(place: str, arguments: tuple[Tensor, object]) -> tuple[Tensor, object]:
         sequence, state = arguments
-        seen[place] = _Seen(sequence.detach(), torch.zeros_like(sequence, requires_grad=True))
-        return sequence + seen[place].probe, state
+        probes[place] = torch.zeros_like(sequence, requires_grad=True)
+        return sequence + probes[place], state
 
-    def give(place: str, given: tuple[Tensor, object]) -> None:
-        seen[place].given = given[0].detach()
+    def give(place: str, arguments: tuple[Tensor, object], given: tuple[Tensor, object]) -> None:
+        seen[place] = _Seen(arguments[0].detach(), probes[place], given[0].detach())
 
     hooks = [layer.cell.register_forward_pre_hook(lambda _, arguments, at=place: read(at, arguments)) for place, layer in layers.items()]
-    hooks += [layer.cell.register_forward_hook(lambda _, __, given, at=place: give(at, given)) for place, layer in layers.items()]
+    hooks += [
+        layer.cell.register_forward_hook(lambda _, arguments, given, at=place: give(at, arguments, given))
+        for place, layer in layers.items()
+    ]
     try:
         yield seen
     finally:
@@ -111,13 +115,12 @@ def _listening(layers: Mapping[str, Layer]) -> Iterator[dict[str, _Seen]]:
 
 
 def _of_layer(layer: Layer, seen: _Seen, gradient: Tensor | None) -> dict[str, float]:
-    given = seen.read if seen.given is None else seen.given
-    found = {"dead_units": float((given.std(dim=(0, 1)) < DEAD).float().mean())}
+    found = {"dead_units": float((seen.given.std(dim=(0, 1)) < DEAD).float().mean())}
     if gradient is not None:
         found["memory"] = float(used_memory(gradient.norm(dim=(0, 2))))
     cell = layer.cell
     if isinstance(cell, Cell):
-        saturation, radius = _saturation(cell, seen.read, given), spectral_radius(cell)
+        saturation, radius = _saturation(cell, seen), spectral_radius(cell)
         found |= {} if saturation is None else {"saturation": saturation}
         found |= {} if radius is None else {"radius": radius}
     return found
@@ -135,12 +138,12 @@ def used_memory(norms: Float[Tensor, " time"]) -> int:
     return len(norms) - 1 - int((norms >= FORGOTTEN * largest).nonzero()[0])
 
 
-def _saturation(cell: Cell, read: Tensor, given: Tensor) -> float | None:
+def _saturation(cell: Cell, seen: _Seen) -> float | None:
     """Share of a cell's sigmoid gates that are nearly shut or nearly open; None where it has none that are seen from outside."""
     if not isinstance(cell, LstmCell | GruCell | GruBeforeCell) or cell.hidden != cell.units:
         return None
-    before = torch.cat([torch.zeros_like(given[:, :1]), given[:, :-1]], dim=1)
-    driven = nn.functional.linear(read, cell.input_weight, cell.bias) + before @ cell.recurrent_weight.T
+    before = torch.cat([torch.zeros_like(seen.given[:, :1]), seen.given[:, :-1]], dim=1)
+    driven = nn.functional.linear(seen.read, cell.input_weight, cell.bias) + before @ cell.recurrent_weight.T
     parts = driven.detach().chunk(len(cell.bias) // cell.units, dim=2)
     gates = torch.sigmoid(torch.cat([parts[0], parts[1], *parts[3:]], dim=2))
     return float(((gates < SHUT) | (gates > OPEN)).float().mean())

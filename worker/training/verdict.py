@@ -43,7 +43,7 @@ def measure_residuals(forecaster: Forecaster, material: Material) -> Float[Tenso
         None where nothing was observed.
     """
     errors = np.concatenate(
-        [_errors(forecaster, windows) for _, windows in _chunks(material, material.split.validation)] or [np.empty((0, 1))]
+        [_errors(forecaster, windows) for windows in _chunks(material, material.split.validation)] or [np.empty((0, 1))]
     )
     seen = np.isfinite(errors)
     if not seen.any():
@@ -70,7 +70,7 @@ def score(forecaster: Forecaster, material: Material, season: int) -> dict[str, 
     panel, test = material.panel, material.split.test
     horizon = forecaster.horizon
     means, quantiles = [], []
-    for _, windows in _chunks(material, test):
+    for windows in _chunks(material, test):
         mean, levels = forecaster.forecast_windows(windows, SCORED_LEVELS)
         means.append(mean)
         quantiles.append(levels)
@@ -103,10 +103,9 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _chunks(material: Material, cutoffs: Cutoffs) -> Iterator[tuple[npt.NDArray[np.int64], Windows]]:
+def _chunks(material: Material, cutoffs: Cutoffs) -> Iterator[Windows]:
     for first in range(0, len(cutoffs), CHUNK):
-        positions = cutoffs.position[first : first + CHUNK]
-        yield positions, material.source.batch(positions)
+        yield material.source.batch(cutoffs.position[first : first + CHUNK])
 
 
 def _errors(forecaster: Forecaster, windows: Windows) -> Values:

@@ -14,7 +14,7 @@ from app.spec.gallery import GALLERY
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from app.spec.shapes import future_width, head_width, input_width
-from tests.strategies_specs import documents
+from tests.strategies_specs import documents, read_all
 
 BATCH = 3
 
@@ -30,13 +30,6 @@ def built(spec: ForecasterSpec) -> Network:
     torch.manual_seed(0)
     network.initialise()
     return network.eval()
-
-
-def read_all(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with a block before its decoder that reads the inputs which nobody else does."""
-    unread = [name for name in document["inputs"] if f"'from': '{name}'" not in str(document)]
-    beside = [{"kind": "dense", "units": 1, "from": name} for name in unread]
-    return {**document, "network": {"kind": "connect", "branches": [document["network"], *beside]}} if beside else document
 
 
 @given(documents())

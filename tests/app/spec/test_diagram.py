@@ -21,7 +21,7 @@ from app.spec.layout import LONGEST_LINE, MOST_LINES, all_of, characters, wrappe
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from app.spec.shapes import decoder_parameters
-from tests.strategies_specs import documents
+from tests.strategies_specs import connect, documents, read_all, stack
 
 SVG = "{http://www.w3.org/2000/svg}"
 README = (Path(__file__).parents[3] / "README.md").read_text()
@@ -32,21 +32,6 @@ INPUTS = {"load": {"columns": ["y"]}, "weather": {"columns": ["temperature", "wi
 
 def compiled(document: object, **limits: int) -> CompiledSpec:
     return compile_spec(parse_spec(document), NetworkLimits(**limits))
-
-
-def read_all(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with a block before its decoder that reads the inputs which nobody else does."""
-    unread = [name for name in document["inputs"] if f"'from': '{name}'" not in str(document)]
-    beside = [{"kind": "dense", "units": 1, "from": name} for name in unread]
-    return {**document, "network": {"kind": "connect", "branches": [document["network"], *beside]}} if beside else document
-
-
-def stack(*blocks: object, **more: object) -> dict[str, object]:
-    return {"kind": "stack", "blocks": list(blocks), **more}
-
-
-def connect(*branches: object, **more: object) -> dict[str, object]:
-    return {"kind": "connect", "branches": list(branches), **more}
 
 
 def drawn(document: object) -> ET.Element:

@@ -11,7 +11,7 @@ from app.spec.layout import Arrow, Box, all_of, arrange, place_down
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from app.spec.routes import plan, points_of
-from tests.strategies_specs import documents
+from tests.strategies_specs import connect, documents, read_all, stack
 
 TOUCHING = 0.001
 DENSE = {"kind": "dense", "units": 2}
@@ -22,21 +22,6 @@ Rectangle = tuple[float, float, float, float]
 
 def compiled(document: object) -> CompiledSpec:
     return compile_spec(parse_spec(document), NetworkLimits())
-
-
-def read_all(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with a block before its decoder that reads the inputs which nobody else does."""
-    unread = [name for name in document["inputs"] if f"'from': '{name}'" not in str(document)]
-    beside = [{"kind": "dense", "units": 1, "from": name} for name in unread]
-    return {**document, "network": {"kind": "connect", "branches": [document["network"], *beside]}} if beside else document
-
-
-def stack(*blocks: object, **more: object) -> dict[str, object]:
-    return {"kind": "stack", "blocks": list(blocks), **more}
-
-
-def connect(*branches: object, **more: object) -> dict[str, object]:
-    return {"kind": "connect", "branches": list(branches), **more}
 
 
 def overlap(one: Rectangle, other: Rectangle) -> bool:
