@@ -18,26 +18,8 @@ from app.nets.heads import Head, PointHead, QuantilesHead
 from app.nets.stepped import IndRnnCell, LoopLstmCell, MinGruCell, MinLstmCell, SlstmCell
 from app.nets.wrappers import Backward, Both, Dilated, Stepwise
 from app.spec import forecaster
-from app.spec.blocks import (
-    Activate,
-    Attention,
-    Block,
-    Cell,
-    Connect,
-    Conv,
-    Dense,
-    Dropout,
-    Elman,
-    Gru,
-    IndRnn,
-    Leaf,
-    Lstm,
-    MinGru,
-    MinLstm,
-    Norm,
-    Slstm,
-    Stack,
-)
+from app.spec.blocks import Activate, Attention, Block, Connect, Conv, Dense, Dropout, Leaf, Norm, Stack
+from app.spec.cells import Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
 from app.spec.forecaster import ForecasterSpec
 from app.spec.shapes import future_width, head_width, input_width, merged_width, skipped_width, width_after
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from app.errors import Fault, SpecError
-from app.spec.blocks import AnyBlock, Block, Connect, Stack, inside, names_in
+from app.spec.blocks import Block, Connect, Stack, inside, names_in
+from app.spec.cells import AnyBlock
 from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import NetworkLimits
 from app.spec.options import document_faults, leaf_faults

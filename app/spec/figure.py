@@ -12,7 +12,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from app.spec.blocks import Block, Connect, Description, Stack
+from app.spec.blocks import Block, Connect, Stack
+from app.spec.cells import Description
 from app.spec.compile import BlockShape, CompiledSpec
 from app.spec.forecaster import ForecasterSpec, Input
 from app.spec.layout import Arrow, Box, Group

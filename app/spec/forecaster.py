@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.spec.blocks import Block, Description, Name
+from app.spec.blocks import Block
+from app.spec.cells import Description, Name
 from app.spec.training import Training
 
 CalendarFeature = Literal[

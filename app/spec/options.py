@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.spec.blocks import AnyCell, Attention, Cell, Conv, Leaf, Lstm
+from app.spec.blocks import Attention, Conv, Leaf
+from app.spec.cells import AnyCell, Cell, Lstm
 from app.spec.forecaster import COUNT_HEADS, ForecasterSpec, Input, PointHead, QuantilesHead, Scaling
 from app.spec.shapes import input_width, width_after
 from app.spec.training import Training

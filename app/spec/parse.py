@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app.errors import Fault, SpecError, pointer_to, shown
-from app.spec.blocks import AnyBlock, Connect, Description, Leaf, Stack
+from app.spec.blocks import Connect, Leaf, Stack
+from app.spec.cells import AnyBlock, Description
 from app.spec.forecaster import (
     DirectDecoder,
     ForecasterSpec,

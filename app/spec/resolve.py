@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import Fault, SpecError
-from app.spec.blocks import Lstm, Stack
+from app.spec.blocks import Stack
+from app.spec.cells import Lstm
 from app.spec.forecaster import CalendarFeature, ForecasterSpec, Input
 from app.spec.parse import parse_spec
 

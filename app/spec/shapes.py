@@ -8,25 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from app.spec.blocks import (
-    Activate,
-    Attention,
-    Cell,
-    Connect,
-    Conv,
-    Dense,
-    Dropout,
-    Elman,
-    Gru,
-    IndRnn,
-    Leaf,
-    Lstm,
-    MinGru,
-    MinLstm,
-    Norm,
-    Slstm,
-    Stack,
-)  # fmt: skip
+from app.spec.blocks import Activate, Attention, Connect, Conv, Dense, Dropout, Leaf, Norm, Stack
+from app.spec.cells import Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
 from app.spec.forecaster import (
     ForecasterSpec,
     Head,

@@ -8,7 +8,8 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from app.spec.blocks import AnyBlock, AnyCell, Connect, Leaf, Stack
+from app.spec.blocks import Connect, Leaf, Stack
+from app.spec.cells import AnyBlock, AnyCell
 from app.spec.compile import compile_spec
 from app.spec.forecaster import ForecasterSpec, ForkingDecoder
 from app.spec.limits import NetworkLimits

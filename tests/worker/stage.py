@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from app.spec.blocks import Lstm, Stack
+from app.spec.blocks import Stack
+from app.spec.cells import Lstm
 from app.spec.forecaster import ForecasterSpec, PointHead
 from app.spec.training import Training
 from app.store.artifacts import LocalArtifacts

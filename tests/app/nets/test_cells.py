@@ -12,7 +12,7 @@ from app.nets.build import build
 from app.nets.cells import Cell as CellModule
 from app.nets.cells import GruCell, LstmCell
 from app.nets.stepped import IndRnnCell, LoopLstmCell
-from app.spec.blocks import Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
+from app.spec.cells import Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
 from app.spec.forecaster import ForecasterSpec
 from app.spec.shapes import parameters_of
 

@@ -8,7 +8,7 @@ from app.nets.blocks import Layer, Run
 from app.nets.build import build_leaf
 from app.nets.cells import Drawn, Recurrence
 from app.nets.wrappers import Dilated, Stepwise
-from app.spec.blocks import Cell, Elman, Gru, Lstm, Slstm
+from app.spec.cells import Cell, Elman, Gru, Lstm, Slstm
 
 WIDTH, BATCH, STEPS = 4, 3, 11
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 
-from app.spec.blocks import AnyBlock
+from app.spec.cells import AnyBlock
 from app.spec.compile import BlockShape, CompiledSpec, compile_spec
 from app.spec.diagram import diagram
 from app.spec.figure import figure

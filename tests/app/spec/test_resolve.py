@@ -3,7 +3,8 @@
 import pytest
 
 from app.errors import SpecError
-from app.spec.blocks import Lstm, Stack
+from app.spec.blocks import Stack
+from app.spec.cells import Lstm
 from app.spec.compile import compile_spec
 from app.spec.gallery import GALLERY
 from app.spec.limits import NetworkLimits
