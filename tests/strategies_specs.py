@@ -51,6 +51,7 @@ def _leaves(units: st.SearchStrategy[int]) -> st.SearchStrategy[dict[str, Any]]:
         st.fixed_dictionaries({"kind": st.just("conv"), "units": units, "width": st.integers(1, 4), "causal": st.booleans()}),
         st.fixed_dictionaries({"kind": st.just("attention"), "units": even, "heads": heads}),
         st.sampled_from([{"kind": "dropout", "rate": 0.25}, {"kind": "norm"}, {"kind": "activation", "function": "sigmoid"}]),
+        st.sampled_from([{"kind": "lags", "steps": [1, 2]}, {"kind": "lags", "steps": [2]}]),
     )
 
 
@@ -76,18 +77,53 @@ def _tapped(network: dict[str, Any], source: str, merge: str) -> dict[str, Any]:
     return {"kind": "stack", "blocks": [both, {"kind": "dense", "units": 4}]}
 
 
+def _shared(network: dict[str, Any], source: str, merge: str) -> dict[str, Any]:
+    """The network beside a layer that reads it, and once more reads an input of the same width; and two branches of the same weights."""
+    first = {"kind": "stack", "blocks": [{"kind": "dense", "units": 3, "from": source}, {"kind": "gru", "units": 4, "name": "first"}]}
+    again = {"kind": "stack", "blocks": [{"kind": "dense", "units": 3, "from": source}, {"kind": "share", "of": "first"}]}
+    twins = [{"kind": "lstm", "units": 2, "from": "weather"}, {"kind": "lstm", "units": 2, "from": "weather"}]
+    even = {"kind": "connect", "merge": merge, "share_weights": True, "branches": twins}
+    return {"kind": "connect", "branches": [network, first, again, even]}
+
+
+WHOLES: list[dict[str, Any]] = [
+    {"kind": "last"},
+    {"kind": "mean"},
+    {"kind": "max"},
+    {"kind": "attend", "units": 3},
+    {"kind": "elman", "units": 3, "output": "last"},
+    {"kind": "autoencoder", "encoder": {"kind": "gru", "units": 3}, "code": 2, "decoder": {"kind": "lstm", "units": 3}},
+]
+
+
+def _summed_up(network: dict[str, Any], whole: dict[str, Any], others: list[dict[str, Any]]) -> dict[str, Any]:
+    """The network as a vector, and a dense layer of it; beside other vectors that it is put together with."""
+    ends = [{"kind": "stack", "blocks": [network, whole]}, *({**one, "from": "target"} for one in others)]
+    both = {"kind": "connect", "branches": ends} if others else ends[0]
+    return {"kind": "stack", "blocks": [both, {"kind": "dense", "units": 3, "activation": "tanh"}]}
+
+
 def networks(*, carries_state: bool = False) -> st.SearchStrategy[dict[str, Any]]:
     """Networks of all kinds of block, or of those that can be run in pieces."""
     plain = st.recursive(_leaves(UNITS), _combined, max_leaves=6)
     tapped: Callable[[dict[str, Any], str, str], dict[str, Any]] = _tapped
-    merges = st.sampled_from(["sum", "mean", "max", "product", "gate"])
-    found = st.one_of(plain, st.builds(tapped, plain, st.sampled_from(["weather", "calendar"]), merges))
+    merges = st.sampled_from(["sum", "mean", "max", "product", "gate", "attention"])
+    sources = st.sampled_from(["weather", "calendar"])
+    summed = st.builds(_summed_up, plain, st.sampled_from(WHOLES), st.lists(st.sampled_from(WHOLES), max_size=2))
+    found = st.one_of(plain, st.builds(tapped, plain, sources, merges), st.builds(_shared, plain, sources, merges), summed)
     return found.filter(_carries_state) if carries_state else found
 
 
 def _carries_state(network: dict[str, Any]) -> bool:
     looks_ahead = network.get("direction", "forward") != "forward" or not network.get("causal", True) or network["kind"] == "attention"
     return not looks_ahead and all(_carries_state(inside) for inside in network.get("blocks", network.get("branches", [])))
+
+
+def is_whole(network: dict[str, Any]) -> bool:
+    """Whether a network gives one vector for all that it reads, rather than a sequence."""
+    inside = network.get("blocks", network.get("branches", []))
+    kinds = {whole["kind"] for whole in WHOLES} - {"elman"}
+    return network["kind"] in kinds or network.get("output") == "last" or any(is_whole(one) for one in inside)
 
 
 @st.composite
@@ -114,7 +150,8 @@ def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]
 def read_all(document: dict[str, Any]) -> dict[str, Any]:
     """The document with a block before its decoder that reads the inputs which nobody else does."""
     unread = [name for name in document["inputs"] if f"'from': '{name}'" not in str(document)]
-    beside = [{"kind": "dense", "units": 1, "from": name} for name in unread]
+    whole = {"kind": "last"} if is_whole(document["network"]) else {"kind": "dense", "units": 1}
+    beside = [{**whole, "from": name} for name in unread]
     return {**document, "network": {"kind": "connect", "branches": [document["network"], *beside]}} if beside else document
 
 

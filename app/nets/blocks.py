@@ -2,6 +2,7 @@
 
 Tap       reads a named output in place of what stands before it, and names its own
 Layer     a cell with its state out of the run, and its dropout
+Shared    another block once more, with its weights
 Chain     one after another          (`stack`)
 Branches  side by side, then merged  (`connect`)
 """
@@ -67,6 +68,29 @@ class Tap(nn.Module):
     def read(self, sequence: Tensor, run: Run) -> Tensor:
         """What the block reads: what stands before it, or its source."""
         return sequence if self._source is None else run.named[self._source]
+
+
+class Shared(nn.Module):
+    """Another block once more: with its weights, and states of its own.
+
+    Args:
+        block: the other; it is registered where it stands, not here, so that its weights are learnt and kept once.
+        place: what tells the states of this run from those of others.
+    """
+
+    def __init__(self, block: nn.Module, place: str) -> None:
+        super().__init__()
+        self._unregistered = (block,)
+        self._prefix = f"{place}/"
+
+    def forward(self, sequence: Tensor, run: Run) -> Tensor:
+        """The other block's output for this sequence."""
+        prefix = self._prefix
+        own = {place.removeprefix(prefix): state for place, state in run.before.items() if place.startswith(prefix)}
+        inside = Run(run.named, own)
+        output: Tensor = self._unregistered[0](sequence, inside)
+        run.after.update({f"{prefix}{place}": state for place, state in inside.after.items()})
+        return output
 
 
 class SequenceDropout(nn.Module):
@@ -239,7 +263,7 @@ class Branches(nn.Module):
 
     Args:
         branches: in order.
-        merge: `concat`, `sum`, `mean`, `max`, `product` or `gate`.
+        merge: `concat`, `sum`, `mean`, `max`, `product`, `gate` or `attention`.
         widths: of the branches' outputs.
     """
 
@@ -248,6 +272,8 @@ class Branches(nn.Module):
         self.branches = nn.ModuleList(branches)
         self._merge = merge
         self.gate = nn.Linear(sum(widths), len(widths)) if merge == "gate" else None
+        self.scores = nn.Linear(widths[0], widths[0]) if merge == "attention" else None
+        self.query = nn.Linear(widths[0], 1, bias=False) if merge == "attention" else None
 
     def forward(self, sequence: Tensor, run: Run) -> Tensor:
         """The merged outputs."""
@@ -259,6 +285,9 @@ class Branches(nn.Module):
             weights = self.gate(torch.cat(outputs, dim=2)).softmax(dim=2)
             mixed: Tensor = (weights.movedim(2, 0)[..., None] * stacked).sum(dim=0)
             return mixed
+        if self.scores is not None and self.query is not None:
+            attended: Tensor = (self.query(torch.tanh(self.scores(stacked))).softmax(dim=0) * stacked).sum(dim=0)
+            return attended
         match self._merge:
             case "mean":
                 return stacked.mean(dim=0)

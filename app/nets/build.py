@@ -9,18 +9,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from app.nets.blocks import Affine, Branches, Chain, Function, Layer, Normalised, Past, Run, SequenceDropout, Skipped, Tap
-from app.nets.cells import Cell as CellModule
-from app.nets.cells import CellState, Drawn, ElmanCell, GruBeforeCell, GruCell, LstmCell, Recurrence
+from app.nets.autoencoder import Autoencoder as AutoencoderModule
+from app.nets.blocks import Branches, Chain, Past, Run, Shared, Skipped, Tap
+from app.nets.cells import CellState, Drawn
 from app.nets.distributions import NegativeBinomialHead, NormalHead, PoissonHead, StudentHead
-from app.nets.feedforward import Convolution, SelfAttention
 from app.nets.heads import Head, PointHead, QuantilesHead
-from app.nets.stepped import IndRnnCell, LoopLstmCell, MinGruCell, MinLstmCell, SlstmCell
-from app.nets.wrappers import Backward, Both, Dilated, Stepwise
+from app.nets.leaves import Site, build_leaf
 from app.spec import forecaster
-from app.spec.blocks import Activate, Attention, Block, Connect, Conv, Dense, Dropout, Leaf, Norm, Stack
-from app.spec.cells import Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
-from app.spec.forecaster import ForecasterSpec
+from app.spec.blocks import (
+    Autoencoder,
+    Block,
+    Connect,
+    Share,
+    Stack,
+)
+from app.spec.forecaster import ForecasterSpec, learns_at_every_step
 from app.spec.shapes import future_width, head_width, input_width, merged_width, skipped_width, width_after
 
 PLACE = "network"
@@ -38,8 +41,9 @@ class Network(nn.Module):
         super().__init__()
         self._horizon = spec.horizon or 1
         self._outputs = head_width(spec.head)
-        builder = _Builder({name: input_width(group) for name, group in spec.inputs.items()}, spec.context or 1)
-        self.body = builder.build(spec.network, sum(builder.named.values()), PLACE)
+        widths = {name: input_width(group) for name, group in spec.inputs.items()}
+        builder = _Builder(widths, spec.context or 1, every_step=learns_at_every_step(spec))
+        self.body = builder.build(spec.network, sum(widths.values()), PLACE)
         self.widths: Mapping[str, int] = builder.widths
         self._future_width = future_width(spec.inputs)
         self.decoder = self.new_decoder(PLACE)
@@ -140,19 +144,22 @@ def build_head(spec: ForecasterSpec, residuals: Float[Tensor, "horizon level"] |
 
 
 class _Builder:
-    """Builds blocks and notes their widths: `named` by name, `widths` by place."""
+    """Builds blocks and notes their widths: `named` by name, `widths` by place; `blocks` are those with a name, without their taps."""
 
-    def __init__(self, named: dict[str, int], context: int) -> None:
+    def __init__(self, named: dict[str, int], context: int, *, every_step: bool) -> None:
         self.named = named
-        self._context = context
+        self._site = Site(context, every_step)
         self.widths: dict[str, int] = {}
+        self.blocks: dict[str, nn.Module] = {}
 
-    def build(self, block: Block, width: int, place: str) -> nn.Module:
-        """The module of a block for an input of this width."""
+    def build(self, block: Block, width: int, place: str, twin: nn.Module | None = None) -> nn.Module:
+        """The module of a block for an input of this width; with the weights of its twin, if it has one."""
         module, gives = self._untapped(block, width if block.source is None else self.named[block.source], place)
+        if twin is not None:
+            module = Shared(twin.block if isinstance(twin, Tap) else twin, place)
         self.widths[place] = gives
         if block.name is not None:
-            self.named[block.name] = gives
+            self.named[block.name], self.blocks[block.name] = gives, module
         is_tapped = block.source is not None or block.name is not None
         return Tap(module, block.source, block.name) if is_tapped else module
 
@@ -160,12 +167,23 @@ class _Builder:
         match block:
             case Stack():
                 return self._stack(block, width, place)
-            case Connect(branches=branches, merge=merge):
-                built = [self.build(inside, width, f"{place}.{number}") for number, inside in enumerate(branches)]
-                widths = [self.widths[f"{place}.{number}"] for number in range(len(branches))]
-                return Branches(built, merge, widths), merged_width(block, widths)
+            case Connect():
+                return self._connect(block, width, place)
+            case Autoencoder(code=code):
+                encoder, decoder = self.build(block.encoder, width, f"{place}.encoder"), self.build(block.decoder, code, f"{place}.decoder")
+                encoded, decoded = self.widths[f"{place}.encoder"], self.widths[f"{place}.decoder"]
+                return AutoencoderModule(encoder, encoded, code, decoder, decoded, width, every_step=self._site.every_step), code
+            case Share(of=name):
+                return Shared(self.blocks[name], place), self.named[name]
             case _:
-                return build_leaf(block, width, place, self._context), width_after(block, width)
+                return build_leaf(block, width, place, self._site), width_after(block, width)
+
+    def _connect(self, block: Connect, width: int, place: str) -> tuple[nn.Module, int]:
+        built: list[nn.Module] = []
+        for number, inside in enumerate(block.branches):
+            built.append(self.build(inside, width, f"{place}.{number}", built[0] if built and block.share_weights else None))
+        widths = [self.widths[f"{place}.{number}"] for number in range(len(built))]
+        return Branches(built, block.merge, widths), merged_width(block, widths)
 
     def _stack(self, block: Stack, width: int, place: str) -> tuple[nn.Module, int]:
         modules = []
@@ -175,77 +193,3 @@ class _Builder:
             modules.append(module if block.skip == "none" else Skipped(module, Past(block.skip, given)))
             width = self.widths[f"{place}.{number}"] = skipped_width(block, width, given)
         return Chain(modules), width
-
-
-def build_leaf(block: Leaf, width: int, place: str, context: int) -> nn.Module:
-    """The module of a block without blocks in it.
-
-    Args:
-        block: the description.
-        width: of its input.
-        place: where it stands.
-        context: steps that it sees, which a chrono initialisation wants to know.
-    """
-    match block:
-        case Dense(units=units, activation=activation):
-            return Affine(width, units, activation)
-        case Conv():
-            return Convolution(block, width, place)
-        case Attention(units=units, heads=heads):
-            return SelfAttention(width, units, heads)
-        case Norm():
-            return Normalised(width)
-        case Activate(function=function):
-            return Function(function)
-        case Dropout(rate=rate):
-            return SequenceDropout(rate)
-        case _:
-            given = width_after(block, width)
-            recurrence = _directed(block, width, context)
-            return Layer(recurrence, place, given, block.dropout, is_normalised=block.layer_norm, residual=block.residual)
-
-
-def _directed(block: Cell, width: int, context: int) -> Recurrence:
-    match block.direction:
-        case "forward":
-            return _wrapped(block, width, context)
-        case "backward":
-            return Backward(_wrapped(block, width, context))
-        case "both":
-            return Both(_wrapped(block, width, context), _wrapped(block, width, context))
-        case _:
-            assert_never(block.direction)
-
-
-def _wrapped(block: Cell, width: int, context: int) -> Recurrence:
-    recurrence: Recurrence = _cell(block, width, context)
-    if block.recurrent_dropout or block.zoneout:
-        recurrence = Stepwise(recurrence, block.recurrent_dropout, block.zoneout)
-    return recurrence if block.dilation == 1 else Dilated(recurrence, block.dilation)
-
-
-def _cell(block: Cell, width: int, context: int) -> CellModule:
-    match block:
-        case Elman(units=units, activation=activation):
-            return ElmanCell(width, units, activation)
-        case Lstm():
-            return _lstm(block, width, context if block.init == "chrono" else None)
-        case Gru(units=units, reset=reset, init=init):
-            kind = GruCell if reset == "after" else GruBeforeCell
-            return kind(width, units, context if init == "chrono" else None)
-        case MinGru(units=units):
-            return MinGruCell(width, units)
-        case MinLstm(units=units):
-            return MinLstmCell(width, units)
-        case IndRnn(units=units, activation=activation):
-            return IndRnnCell(width, units, activation)
-        case Slstm(units=units):
-            return SlstmCell(width, units)
-        case _:
-            assert_never(block)
-
-
-def _lstm(block: Lstm, width: int, chrono: int | None) -> CellModule:
-    if block.peepholes or block.projection is not None:
-        return LoopLstmCell(width, block.units, chrono, has_peepholes=block.peepholes, projection=block.projection)
-    return LstmCell(width, block.units, chrono)

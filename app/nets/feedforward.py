@@ -1,6 +1,8 @@
-"""What looks at more than one step without a state of its own? Convolutions and attention over time."""
+"""What looks at more than one step without a state of its own? Convolutions, attention over time, lags, and the context cut into pieces."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float
@@ -65,3 +67,48 @@ class SelfAttention(nn.Module):
         mixed = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         given: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return given
+
+
+class Lagged(nn.Module):
+    """x_t beside x_{t - k} for each lag k; before the first step there are zeros.
+
+    Args:
+        lags: rising.
+        place: what its state is called by: the steps that it will see again.
+    """
+
+    def __init__(self, lags: Iterable[int], place: str) -> None:
+        super().__init__()
+        self.place = place
+        self._lags = tuple(lags)
+
+    def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch time lagged"]:
+        """Each step beside those before it."""
+        batch, time, width = sequence.shape
+        reach = self._lags[-1]
+        (before,) = run.before.get(self.place) or (sequence.new_zeros(batch, reach, width),)
+        seen = torch.cat([before, sequence], dim=1)
+        run.after[self.place] = (seen[:, time:],)
+        return torch.cat([sequence, *(seen[:, reach - lag : reach - lag + time] for lag in self._lags)], dim=2)
+
+
+class Pieces(nn.Module):
+    """Each piece of some steps folded into one, oldest first: [batch, time, width] to [batch, time / steps, steps * width].
+
+    Args:
+        steps: of a piece.
+        place: what its state is called by: the steps of a piece that is not complete.
+    """
+
+    def __init__(self, steps: int, place: str) -> None:
+        super().__init__()
+        self.place = place
+        self._steps = steps
+
+    def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch pieces folded"]:
+        """The pieces that are complete."""
+        (begun,) = run.before.get(self.place) or (sequence[:, :0],)
+        seen = torch.cat([begun, sequence], dim=1) if begun.shape[1] else sequence
+        whole = seen.shape[1] // self._steps * self._steps
+        run.after[self.place] = (seen[:, whole:],)
+        return seen[:, :whole].reshape(len(seen), -1, self._steps * seen.shape[2])

@@ -5,17 +5,21 @@ blocks, to any depth. What a block makes of its input is in `shapes.py`, what to
 
     Block ─┬─ Elman, Lstm, Gru, MinGru, MinLstm, IndRnn, Slstm     recurrent cells: sequence -> sequence
            ├─ Dense, Conv, Attention, Norm, Activate, Dropout      feed-forward, at every step
+           ├─ Last, Mean, Max, Attend                              whole to part: sequence -> vector
+           ├─ Segment, Lags                                        the context cut up, or beside its own past
+           ├─ Share                                                the weights of a block that stands earlier
+           ├─ Autoencoder                                          a code from which what it reads can be rebuilt
            ├─ Stack                                                serial: each block feeds the next
            └─ Connect                                              parallel: branches side by side, merged
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from app.spec.cells import Activation, AnyBlock, Cell, Steps, Units
+from app.spec.cells import Activation, AnyBlock, Cell, Name, Steps, Units
 
 
 class Dense(AnyBlock):
@@ -73,6 +77,68 @@ class Activate(AnyBlock):
     function: Literal["relu", "tanh", "sigmoid", "gelu"]
 
 
+class Last(AnyBlock):
+    """The newest step of a sequence, as a vector."""
+
+    kind: Literal["last"]
+
+
+class Mean(AnyBlock):
+    """The mean of a sequence's steps, as a vector."""
+
+    kind: Literal["mean"]
+
+
+class Max(AnyBlock):
+    """The largest that each number of a sequence is at any step, as a vector."""
+
+    kind: Literal["max"]
+
+
+class Attend(AnyBlock):
+    """A weighted mean of a sequence's steps, as a vector; the weights are learnt (Yang et al. 2016).
+
+    Attributes:
+        units: of the layer that finds the weights.
+    """
+
+    kind: Literal["attend"]
+    units: Units
+
+
+class Segment(AnyBlock):
+    """The context cut into pieces of some steps, each folded into one step that is so many times as wide (Lin et al. 2023).
+
+    Attributes:
+        width: steps of a piece; the context must be so many times some pieces.
+    """
+
+    kind: Literal["segment"]
+    width: Annotated[int, Field(ge=2, le=10_000)]
+
+
+class Lags(AnyBlock):
+    """What it reads, and beside it what that was some steps before; before the context it is taken as zero.
+
+    Attributes:
+        steps: how far back, rising.
+    """
+
+    kind: Literal["lags"]
+    steps: Annotated[tuple[Steps, ...], Field(min_length=1, max_length=64, strict=False)]
+
+
+class Share(AnyBlock):
+    """A block that stands earlier once more, with the same weights.
+
+    Attributes:
+        of: its name.
+    """
+
+    kind: Literal["share"]
+    of: Name
+
+
 class Stack(AnyBlock):
     """Blocks one after another: each reads what the one before it gives.
 
@@ -93,28 +159,71 @@ class Connect(AnyBlock):
 
     Attributes:
         branches: each on what the connection reads, or on its own source.
-        merge: `concat` puts their units side by side; the others want equal widths: `sum`, `mean`, `max`, `product`, and `gate`, a weighted
-            mean whose weights are learnt of all branches at every step.
+        merge: `concat` puts their units side by side; the others want equal widths: `sum`, `mean`, `max`, `product`, and two weighted means
+            whose weights are learnt at every step: of all branches by `gate`, of each branch alone, and alike for all, by `attention`
+            (Bahdanau et al. 2015).
+        share_weights: all branches, which are the same but for what they read, have one set of weights.
     """
 
     kind: Literal["connect"]
     branches: Annotated[tuple[Block, ...], Field(min_length=2, strict=False)]
-    merge: Literal["concat", "sum", "mean", "max", "product", "gate"] = "concat"
+    merge: Literal["concat", "sum", "mean", "max", "product", "gate", "attention"] = "concat"
+    share_weights: bool = False
 
 
-Leaf = Cell | Dense | Conv | Attention | Norm | Activate | Dropout
+class Autoencoder(AnyBlock):
+    """What it reads as a code, a vector from which a decoder can rebuild the whole of it (Hinton and Salakhutdinov 2006).
+
+    Its output is the code. The decoder reads it at every step; it runs, and learns, in a phase `reconstruct` alone.
+
+    Attributes:
+        encoder: reads the sequence; an affine map makes the code of its newest step.
+        code: units of the code.
+        decoder: what an affine map then makes the sequence of.
+    """
+
+    kind: Literal["autoencoder"]
+    encoder: Block
+    code: Units
+    decoder: Block
+
+
+Whole = Last | Mean | Max | Attend
+"""What makes a vector of a sequence."""
+
+Leaf = Cell | Dense | Conv | Attention | Norm | Activate | Dropout | Whole | Segment | Lags
 """Blocks without blocks in them."""
 
-Block = Annotated[Leaf | Stack | Connect, Field(discriminator="kind")]
+Block = Annotated[Leaf | Share | Stack | Connect | Autoencoder, Field(discriminator="kind")]
 """Every kind of block."""
+
+WITHOUT_WEIGHTS = (Dropout, Activate, Last, Mean, Max, Segment, Lags, Share)
+"""Kinds that have nothing of their own to learn."""
+
+ALL_KINDS: tuple[type[AnyBlock], ...] = (*get_args(Leaf), Share, Stack, Connect, Autoencoder)
+"""Their classes."""
 
 Stack.model_rebuild()
 Connect.model_rebuild()
+Autoencoder.model_rebuild()
+
+
+def parts(block: Block) -> tuple[tuple[str, Block], ...]:
+    """The blocks that a block is made of, each with its place in it as a JSON pointer has it."""
+    match block:
+        case Stack(blocks=blocks):
+            return tuple((f"blocks/{number}", one) for number, one in enumerate(blocks))
+        case Connect(branches=branches):
+            return tuple((f"branches/{number}", one) for number, one in enumerate(branches))
+        case Autoencoder(encoder=encoder, decoder=decoder):
+            return ("encoder", encoder), ("decoder", decoder)
+        case _:
+            return ()
 
 
 def inside(block: Block) -> tuple[Block, ...]:
     """The blocks that a block is made of."""
-    return block.blocks if isinstance(block, Stack) else block.branches if isinstance(block, Connect) else ()
+    return tuple(one for _, one in parts(block))
 
 
 def names_in(block: Block) -> frozenset[str]:

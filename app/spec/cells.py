@@ -50,6 +50,7 @@ class AnyCell(AnyBlock):
         zoneout: share of units whose hidden state stays as it was (Krueger et al. 2017).
         layer_norm: normalise its output at every step (Ba et al. 2016).
         residual: `add` what it read to what it gives (He et al. 2016), or let a gate choose, `highway` (Srivastava et al. 2015).
+        output: `sequence`, or `last`: what it gives when it has read all, as one vector; in either direction.
     """
 
     units: Units
@@ -60,6 +61,7 @@ class AnyCell(AnyBlock):
     zoneout: Rate = 0.0
     layer_norm: bool = False
     residual: Literal["none", "add", "highway"] = "none"
+    output: Literal["sequence", "last"] = "sequence"
 
 
 class Elman(AnyCell):

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from string import Template
 
-from app.spec.compile import BlockShape, CompiledSpec
+from app.spec.compile import CompiledSpec
 from app.spec.figure import figure
 from app.spec.layout import LINE, TITLE_LINE, Box, Group, all_of, arrange, cut, place_down
 from app.spec.routes import Point, plan, points_of
+from app.spec.walk import BlockShape
 
 MARGIN = 16.0
 ROUND = 6.0

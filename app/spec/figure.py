@@ -12,14 +12,15 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from app.spec.blocks import Block, Connect, Stack
+from app.spec.blocks import Autoencoder, Block, Connect, Stack
 from app.spec.cells import Description
-from app.spec.compile import BlockShape, CompiledSpec
+from app.spec.compile import CompiledSpec
 from app.spec.forecaster import ForecasterSpec, Input
 from app.spec.layout import Arrow, Box, Group
 from app.spec.shapes import gate_parameters, head_width, input_width, merged_width, skipped_width
+from app.spec.walk import BlockShape
 
-DRAWN_OTHERWISE = frozenset({"kind", "name", "source", "blocks", "branches"})
+DRAWN_OTHERWISE = frozenset({"kind", "name", "source", "blocks", "branches", "encoder", "code", "decoder"})
 """Fields that the picture itself shows."""
 
 SKIPS = {"residual": "add", "dense": "concat"}
@@ -141,6 +142,8 @@ def _follow(walk: _Walk, block: Block, reads: Box, kind: str, pointer: str) -> t
             result, drawn = _follow_stack(walk, block, reads, kind, pointer)
         case Connect():
             result, drawn = _follow_connect(walk, block, reads, kind, pointer)
+        case Autoencoder():
+            result, drawn = _follow_autoencoder(walk, block, reads, kind, pointer)
         case _:
             result = drawn = walk.box("block", pointer, _titled(block.kind, block.name), _options(block))
             result.widths.append(walk.count(result, pointer, block.kind))
@@ -193,6 +196,20 @@ def _follow_connect(walk: _Walk, block: Connect, reads: Box, kind: str, pointer:
     beside = Group([drawn for _, drawn in branches], is_beside=True)
     labels = (_titled(block.kind, block.name), *_options(block, {"merge"}))
     return merge, Group([beside, merge], labels=labels)
+
+
+def _follow_autoencoder(walk: _Walk, block: Autoencoder, reads: Box, kind: str, pointer: str) -> tuple[Box, Group]:
+    encoded, encoder = _follow(walk, block.encoder, reads, kind, f"{pointer}/encoder")
+    code = walk.box("block", f"{pointer}/code", "code")
+    code.widths.append(walk.count(code, f"{pointer}/code", "code"))
+    walk.arrow(encoded, code, "flow")
+    decoded, decoder = _follow(walk, block.decoder, code, "flow", f"{pointer}/decoder")
+    rebuilt = walk.box("block", pointer, "rebuilt", ["in the phase 'reconstruct'"])
+    rebuilt.widths.append(walk.count(rebuilt, pointer, "rebuilt"))
+    walk.arrow(decoded, rebuilt, "flow")
+    # Beside each other, so that what the code goes on to is met on the way down from it.
+    halves = Group([Group([encoder, code]), Group([decoder, rebuilt])], is_beside=True)
+    return code, Group([halves], labels=(_titled(block.kind, block.name),))
 
 
 def _titled(kind: str, name: str | None) -> str:

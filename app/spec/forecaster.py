@@ -123,6 +123,11 @@ COUNT_HEADS = (PoissonHead, NegativeBinomialHead)
 """What wants a target of counts."""
 
 
+def learns_at_every_step(spec: ForecasterSpec) -> bool:
+    """Whether the loss is taken after every step of the context, so that nothing in the network may see ahead."""
+    return isinstance(spec.decoder, ForkingDecoder)
+
+
 def _the_target() -> dict[str, Input]:
     return {"target": Input(columns=("y",))}
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
-from app.spec.blocks import Attention, Conv, Leaf
+from app.spec.blocks import Attention, Conv, Lags, Leaf, Segment, Whole
 from app.spec.cells import AnyCell, Cell, Lstm
 from app.spec.forecaster import COUNT_HEADS, ForecasterSpec, Input, PointHead, QuantilesHead, Scaling
-from app.spec.shapes import input_width, width_after
+from app.spec.shapes import VECTOR, input_width, width_after
 from app.spec.training import Training
+from app.spec.walk import Output
 
 Option = tuple[str, str, str]
 """The option's key, a code, and a sentence."""
+
+
+WANT_STEPS = (AnyCell, Conv, Attention, Segment, Lags, *get_args(Whole))
+"""Blocks that make nothing of a single vector."""
 
 
 def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
@@ -66,15 +72,21 @@ def is_causal(block: Leaf) -> bool:
             return True
 
 
-def leaf_faults(block: Leaf, width: int, context: int | None, *, is_forked: bool = False) -> Iterator[Option]:
+def leaf_faults(block: Leaf, read: Output, context: int | None, *, is_forked: bool = False) -> Iterator[Option]:
     """What is wrong with the options of a block without blocks in it.
 
     Args:
         block: the block.
-        width: of its input.
+        read: its input.
         context: steps that it sees, where they are known.
         is_forked: whether the decoder learns at every step.
     """
+    if read.pace == VECTOR and isinstance(block, WANT_STEPS):
+        sentence = (
+            f"{block.kind!r} wants a sequence, and {read.label} gives one vector for the whole context; let that hand on its sequence (a "
+            "recurrent layer does without 'output': 'last'), and make the vector behind the last block that wants one"
+        )
+        yield "kind", "wants_sequence", sentence
     if is_forked and not is_causal(block):
         place = "direction" if isinstance(block, AnyCell) else "causal"
         yield (
@@ -82,14 +94,44 @@ def leaf_faults(block: Leaf, width: int, context: int | None, *, is_forked: bool
             "not_causal",
             "the decoder 'forking' learns at every step of the context, and this block sees ahead; use 'direct', or read forward",
         )
-    if isinstance(block, AnyCell):
-        yield from _cell_faults(block, width, context)
-    if isinstance(block, Conv) and context is not None and block.dilation > 1 and block.dilation >= context:
+    match block:
+        case AnyCell():
+            yield from _cell_faults(block, read.width, context)
+        case Conv():
+            yield from _conv_faults(block, context)
+        case Segment():
+            yield from _segment_faults(block, context, is_forked=is_forked)
+        case Lags():
+            yield from _lag_faults(block, context)
+        case Attention(units=units, heads=heads) if units % heads:
+            yield "heads", "not_divisible", f"{units} units cannot be cut into {heads} equal heads; choose a divisor"
+        case _:
+            pass
+
+
+def _conv_faults(block: Conv, context: int | None) -> Iterator[Option]:
+    if context is not None and block.dilation > 1 and block.dilation >= context:
         yield "dilation", "inert", f"a dilation of {block.dilation} reaches over all {context} steps of the context; make it smaller"
-    if isinstance(block, Conv) and block.width == 1 and block.dilation > 1:
+    if block.width == 1 and block.dilation > 1:
         yield "dilation", "inert", "a width of 1 has nothing to dilate; leave dilation out"
-    if isinstance(block, Attention) and block.units % block.heads:
-        yield "heads", "not_divisible", f"{block.units} units cannot be cut into {block.heads} equal heads; choose a divisor"
+
+
+def _segment_faults(block: Segment, context: int | None, *, is_forked: bool) -> Iterator[Option]:
+    if is_forked:
+        sentence = "the decoder learns at every step of the context, and 'segment' gives none between its pieces"
+        yield "kind", "not_every_step", f"{sentence}; use the decoder 'direct', or leave it out"
+    if context is not None and context % block.width:
+        whole = context - context % block.width
+        ways = f"a context of {whole or block.width} or {whole + block.width}" if whole else f"a context of {block.width}"
+        yield "width", "not_divisible", f"{context} steps cannot be cut into pieces of {block.width}; use {ways}, or another width"
+
+
+def _lag_faults(block: Lags, context: int | None) -> Iterator[Option]:
+    if list(block.steps) != sorted(set(block.steps)):
+        yield "steps", "not_rising", f"steps must rise, and are {list(block.steps)}"
+    elif context is not None and block.steps[-1] >= context:
+        sentence = f"a lag of {block.steps[-1]} reaches over all {context} steps of the context; make it smaller, or the context longer"
+        yield "steps", "inert", sentence
 
 
 def _cell_faults(block: Cell, width: int, context: int | None) -> Iterator[Option]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from app.errors import Fault, SpecError, pointer_to, shown
-from app.spec.blocks import Connect, Leaf, Stack
+from app.spec.blocks import ALL_KINDS
 from app.spec.cells import AnyBlock, Description
 from app.spec.forecaster import (
     DirectDecoder,
@@ -32,7 +32,7 @@ from app.spec.training import Phase, Training
 DEEPEST_DOCUMENT = 100
 """Lists and objects inside each other: far more than any network needs, far less than a stack overflow."""
 
-_BLOCKS: dict[str, type[AnyBlock]] = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in (*get_args(Leaf), Stack, Connect)}
+_BLOCKS: dict[str, type[AnyBlock]] = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in ALL_KINDS}
 _HEADS: dict[str, type[Description]] = {
     "point": PointHead,
     "quantiles": QuantilesHead,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from app.errors import Fault
-from app.spec.blocks import Activate, Block, Connect, Dropout, Stack, inside, names_in
+from app.spec.blocks import WITHOUT_WEIGHTS, Block, Connect, Stack, inside, names_in
 from app.spec.forecaster import ForecasterSpec
 from app.spec.training import Phase
 
@@ -157,7 +157,7 @@ def _name_faults(spec: ForecasterSpec, phase: Phase, pointer: str) -> Iterator[F
             yield Fault(f"{pointer}/{key}/{position}", "unknown_block", sentence)
     has_decoder = (DECODER in names) == (key == "only")
     learners = list(_learners(spec.network, phase, is_chosen=key == "freeze"))
-    if not has_decoder and all(isinstance(block, Dropout | Activate) for block in learners):
+    if not has_decoder and all(isinstance(block, WITHOUT_WEIGHTS) for block in learners):
         yield Fault(
             f"{pointer}/{key}",
             "trains_nothing",

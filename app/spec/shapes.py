@@ -1,6 +1,6 @@
 """What does each block make of its input? Width, parameters and multiply-adds in closed form, without torch.
 
-Every block gives a sequence as long as its input; `width` is the size of one step.
+`width` is the size of one step. A block's `pace` is how many steps of the context each of its own stands for; 0 of a vector.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from app.spec.blocks import Activate, Attention, Connect, Conv, Dense, Dropout, Leaf, Norm, Stack
-from app.spec.cells import Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
+from app.spec.blocks import Activate, Attend, Attention, Connect, Conv, Dense, Dropout, Lags, Last, Leaf, Max, Mean, Norm, Segment, Stack
+from app.spec.cells import AnyCell, Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
 from app.spec.forecaster import (
     ForecasterSpec,
     Head,
@@ -22,16 +22,34 @@ from app.spec.forecaster import (
     StudentHead,
 )
 
+VECTOR = 0
+"""The pace of what stands for the whole context."""
+
 
 def width_after(block: Leaf, width: int) -> int:
     """Width of what a block gives for an input of this width."""
     match block:
-        case Norm() | Activate() | Dropout():
+        case Norm() | Activate() | Dropout() | Last() | Mean() | Max() | Attend():
             return width
+        case Segment(width=steps):
+            return width * steps
+        case Lags(steps=lags):
+            return width * (1 + len(lags))
         case Dense(units=units) | Conv(units=units) | Attention(units=units):
             return units
         case _:
             return hidden_width(block) * (2 if block.direction == "both" else 1)
+
+
+def pace_after(block: Leaf, pace: int) -> int:
+    """Pace of what a block gives for an input of this pace."""
+    match block:
+        case Last() | Mean() | Max() | Attend() | AnyCell(output="last"):
+            return VECTOR
+        case Segment(width=steps):
+            return pace * steps
+        case _:
+            return pace
 
 
 def hidden_width(cell: Cell) -> int:
@@ -48,9 +66,11 @@ def parameters_of(block: Leaf, width: int) -> int:
             return units * (width * steps + 1)
         case Attention(units=units):
             return 3 * units * (width + 1) + units * (units + 1)
+        case Attend(units=units):
+            return units * (width + 2)
         case Norm():
             return 2 * width
-        case Activate() | Dropout():
+        case Activate() | Dropout() | Last() | Mean() | Max() | Segment() | Lags():
             return 0
         case _:
             given = width_after(block, width)
@@ -89,10 +109,12 @@ def _weights_of(cell: Cell, width: int) -> int:
 def multiply_adds_of(block: Leaf, width: int) -> int:
     """Multiply-adds of a block at one step: of its matrices, which are nearly all of it."""
     match block:
-        case Norm() | Activate() | Dropout():
+        case Norm() | Activate() | Dropout() | Last() | Mean() | Max() | Segment() | Lags():
             return 0
         case Dense(units=units):
             return units * width
+        case Attend(units=units):
+            return units * (width + 1) + width
         case Conv(units=units, width=steps):
             return units * width * steps
         case Attention(units=units):
@@ -113,8 +135,19 @@ def merged_width(block: Connect, widths: Sequence[int]) -> int:
 
 
 def merge_parameters(block: Connect, widths: Sequence[int]) -> int:
-    """Trainable numbers of a merge: a gate weighs the branches by all that they give."""
-    return len(widths) * (sum(widths) + 1) if block.merge == "gate" else 0
+    """Trainable numbers of a merge: a gate weighs the branches by all that they give, attention each by what it gives itself."""
+    match block.merge:
+        case "gate":
+            return affine_parameters(sum(widths), len(widths))
+        case "attention":
+            return affine_parameters(widths[0], widths[0]) + widths[0]
+        case _:
+            return 0
+
+
+def affine_parameters(width: int, units: int) -> int:
+    """Trainable numbers of an affine map, its bias included."""
+    return units * (width + 1)
 
 
 def skipped_width(block: Stack, read: int, given: int) -> int:

@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from app.spec.blocks import Connect, Leaf, Stack
+from app.spec.blocks import ALL_KINDS
 from app.spec.cells import AnyBlock, AnyCell
 from app.spec.compile import compile_spec
 from app.spec.forecaster import ForecasterSpec, ForkingDecoder
@@ -18,7 +18,7 @@ from app.spec.training import Phase, Training
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text()
 HEADS = get_args(ForecasterSpec.model_fields["head"].annotation)
-KINDS: list[type[BaseModel]] = [*get_args(Leaf), Stack, Connect, ForkingDecoder, *HEADS]
+KINDS: list[type[BaseModel]] = [*ALL_KINDS, ForkingDecoder, *HEADS]
 COMMON = set(AnyBlock.model_fields) | {"kind"}
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from app.nets.blocks import Run
-from app.nets.build import build_leaf
+from app.nets.leaves import Site, build_leaf
 from app.spec.blocks import Activate, Attention, Conv, Leaf, Norm
 
 BATCH, STEPS, WIDTH = 2, 10, 3
@@ -15,7 +15,7 @@ BATCH, STEPS, WIDTH = 2, 10, 3
 
 def given(block: Leaf, values: Tensor, before: Run | None = None) -> tuple[Tensor, Run]:
     torch.manual_seed(1)
-    module = build_leaf(block, values.shape[2], "place", STEPS).eval()
+    module = build_leaf(block, values.shape[2], "place", Site(STEPS)).eval()
     run = Run({}, before.after if before else {})
     output: Tensor = module(values, run)
     return output, run
@@ -50,7 +50,7 @@ def test_a_convolution_is_a_sum_over_the_steps_that_it_sees() -> None:
     block = Conv(kind="conv", units=4, width=3, dilation=2, activation="tanh")
     output, _ = given(block, whole)
     torch.manual_seed(1)
-    module = build_leaf(block, WIDTH, "place", STEPS)
+    module = build_leaf(block, WIDTH, "place", Site(STEPS))
     weight, bias = module.state_dict()["convolution.weight"], module.state_dict()["convolution.bias"]
     padded = torch.cat([torch.zeros(BATCH, 4, WIDTH), whole], dim=1)
     by_hand = bias + sum(padded[:, 2 * k : 2 * k + STEPS] @ weight[:, :, k].T for k in range(3))
@@ -71,7 +71,7 @@ def test_attention_is_its_equation() -> None:
     block = Attention(kind="attention", units=4, heads=2)
     output, _ = given(block, whole)
     torch.manual_seed(1)
-    weights = build_leaf(block, WIDTH, "place", STEPS).state_dict()
+    weights = build_leaf(block, WIDTH, "place", Site(STEPS)).state_dict()
     query, key, value = (whole @ weights["project.weight"].T + weights["project.bias"]).chunk(3, dim=2)
     heads = []
     for head in range(2):

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 
 from app.nets.blocks import Layer, Run
-from app.nets.build import build_leaf
 from app.nets.cells import Drawn, Recurrence
+from app.nets.leaves import Site, build_leaf
 from app.nets.wrappers import Dilated, Stepwise
 from app.spec.cells import Cell, Elman, Gru, Lstm, Slstm
 
@@ -27,7 +27,7 @@ each_causal = pytest.mark.parametrize("block", CAUSAL.values(), ids=CAUSAL.keys(
 
 def layer_of(block: Cell, width: int = WIDTH) -> Layer:
     torch.manual_seed(1)
-    layer = build_leaf(block, width, "place", STEPS)
+    layer = build_leaf(block, width, "place", Site(STEPS))
     assert isinstance(layer, Layer)
     for module in layer.modules():
         if isinstance(module, Drawn):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 
 from app.spec.cells import AnyBlock
-from app.spec.compile import BlockShape, CompiledSpec, compile_spec
+from app.spec.compile import CompiledSpec, compile_spec
 from app.spec.diagram import diagram
 from app.spec.figure import figure
 from app.spec.gallery import GALLERY
@@ -21,6 +21,7 @@ from app.spec.layout import LONGEST_LINE, MOST_LINES, all_of, characters, wrappe
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from app.spec.shapes import decoder_parameters
+from app.spec.walk import BlockShape
 from tests.strategies_specs import connect, documents, read_all, stack
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -54,7 +54,8 @@ def test_arrows_run_down_and_beside_boxes_and_not_through_them(document: dict[st
 def test_an_arrow_ends_at_every_reader_and_no_two_run_on_each_other(document: dict[str, Any]) -> None:
     boxes, arrows = routed(compiled(read_all(document)))
     assert {arrow.target for arrow, _ in arrows} == {box for box in boxes if box.role != "input"}
-    assert {arrow.source for arrow, _ in arrows} == set(boxes[:-1])
+    # What is rebuilt of a code is compared with what was read, and read by nothing.
+    assert {arrow.source for arrow, _ in arrows} == {box for box in boxes[:-1] if box.title != "rebuilt"}
     for arrow, points in arrows:
         assert points[0][1] == arrow.source.y + arrow.source.height
         assert points[-1][1] == arrow.target.y
