@@ -103,19 +103,36 @@ def _summed_up(network: dict[str, Any], whole: dict[str, Any], others: list[dict
     return {"kind": "stack", "blocks": [both, {"kind": "dense", "units": 3, "activation": "tanh"}]}
 
 
+APART: list[dict[str, Any]] = [
+    {"kind": "instance_norm"},
+    {"kind": "instance_norm", "by": "mean"},
+    {"kind": "instance_norm", "by": "revin"},
+    {"kind": "smooth", "form": "additive"},
+    {"kind": "smooth", "form": "additive", "seasons": [2], "series": 2},
+    {"kind": "smooth", "form": "additive", "seasons": [2, 3]},
+]
+
+
+def _apart(network: dict[str, Any], block: dict[str, Any]) -> dict[str, Any]:
+    """The network behind a block that takes the target apart."""
+    return {"kind": "stack", "blocks": [{**block, "from": "target"}, network]}
+
+
 def networks(*, carries_state: bool = False) -> st.SearchStrategy[dict[str, Any]]:
     """Networks of all kinds of block, or of those that can be run in pieces."""
     plain = st.recursive(_leaves(UNITS), _combined, max_leaves=6)
     tapped: Callable[[dict[str, Any], str, str], dict[str, Any]] = _tapped
     merges = st.sampled_from(["sum", "mean", "max", "product", "gate", "attention"])
     sources = st.sampled_from(["weather", "calendar"])
+    apart = st.builds(_apart, plain, st.sampled_from(APART))
     summed = st.builds(_summed_up, plain, st.sampled_from(WHOLES), st.lists(st.sampled_from(WHOLES), max_size=2))
-    found = st.one_of(plain, st.builds(tapped, plain, sources, merges), st.builds(_shared, plain, sources, merges), summed)
+    found = st.one_of(plain, st.builds(tapped, plain, sources, merges), st.builds(_shared, plain, sources, merges), summed, apart)
     return found.filter(_carries_state) if carries_state else found
 
 
 def _carries_state(network: dict[str, Any]) -> bool:
     looks_ahead = network.get("direction", "forward") != "forward" or not network.get("causal", True) or network["kind"] == "attention"
+    looks_ahead = looks_ahead or network["kind"] == "instance_norm"
     return not looks_ahead and all(_carries_state(inside) for inside in network.get("blocks", network.get("branches", [])))
 
 

@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -25,6 +25,7 @@ from app.forecasting.checkpoint import dump, pack, unpack
 from app.forecasting.forecaster import Forecaster
 from app.forecasting.windows import covariates_of
 from app.nets.build import build
+from app.nets.smoothing import Smoothing
 from app.series.frequency import parse_frequency
 from app.series.panel import Panel, panel_of
 from app.series.table import open_arrow
@@ -234,11 +235,9 @@ class Attempt:
 
     def _forecaster(self, spec: ForecasterSpec, training: Training, material: Material, time_kind: TimeKind) -> Forecaster:
         season = season_of(self._claim.request, self._claim.season)
-        bare = Forecaster(spec, training.network, self._claim.freq, season, time_kind, material.scaling)
-        if not isinstance(spec.head, PointHead):
-            return bare
-        residuals = measure_residuals(bare, material)
-        return Forecaster(spec, training.network, self._claim.freq, season, time_kind, material.scaling, residuals)
+        series = material.panel.ids if isinstance(training.network.series, Smoothing) else ()
+        bare = Forecaster(spec, training.network, self._claim.freq, season, time_kind, material.scaling, series=series)
+        return replace(bare, residuals=measure_residuals(bare, material)) if isinstance(spec.head, PointHead) else bare
 
     def _store(self, forecaster: Forecaster, training: Training, scores: dict[str, Any]) -> None:
         content = dump(forecaster)

@@ -63,6 +63,7 @@ def dump(forecaster: Forecaster) -> bytes:
         "freq": forecaster.freq,
         "season": forecaster.season,
         "time_kind": forecaster.time_kind,
+        "series": list(forecaster.series),
         "scaling": {"mean": dict(forecaster.scaling.mean), "deviation": dict(forecaster.scaling.deviation)},
     }
     return pack(tensors, document)
@@ -90,7 +91,8 @@ def load(content: bytes, device: torch.device | None = None) -> Forecaster:
     network.load_state_dict(tensors)
     network.to(device or torch.device("cpu")).eval().requires_grad_(requires_grad=False)
     scaling = CovariateScaling(document["scaling"]["mean"], document["scaling"]["deviation"])
-    return Forecaster(spec, network, document["freq"], document["season"], document["time_kind"], scaling, residuals)
+    series = tuple(document.get("series", ()))
+    return Forecaster(spec, network, document["freq"], document["season"], document["time_kind"], scaling, residuals, series)
 
 
 def _expected(spec: ForecasterSpec, weights: Mapping[str, Tensor]) -> dict[str, tuple[str, list[int]]]:

@@ -13,10 +13,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from app.errors import ForecastError
-from app.forecasting.windows import Windows, WindowSource, covariates_of, future_columns_of
+from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
+from app.forecasting.windows import KnownSeries, Windows, WindowSource, covariates_of, future_columns_of
 from app.nets.build import Network, build_head
 from app.nets.heads import Head
-from app.series.frequency import Frequency, Times, parse_frequency
+from app.nets.smoothing import Smoothing
+from app.series.frequency import Frequency, Times, as_times, parse_frequency
 from app.series.panel import TARGET, Panel
 from app.series.scaling import CovariateScaling
 from app.series.time_values import TimeKind
@@ -74,6 +76,7 @@ class Forecaster:
         time_kind: how times are written.
         scaling: of the covariates.
         residuals: quantiles of a point head's scaled residuals, [horizon, RESIDUAL_LEVELS].
+        series: ids of the series that it has parameters of, in the order of these; none where no layer has any.
     """
 
     spec: ForecasterSpec
@@ -83,6 +86,7 @@ class Forecaster:
     time_kind: TimeKind
     scaling: CovariateScaling
     residuals: Float[Tensor, "horizon level"] | None = None
+    series: tuple[str, ...] = ()
 
     @property
     def context(self) -> int:
@@ -129,10 +133,10 @@ class Forecaster:
     def forecast_windows(self, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
         """Mean [batch, horizon] and quantiles [batch, horizon, level] of gathered windows, in the series' own units."""
         with torch.inference_mode():
-            raw = self.network(windows.inputs, windows.future)
-            scale, shift = windows.scale[:, None], windows.shift[:, None]
-            mean = self.head.mean(raw, windows.scale).double() * scale + shift
-            quantiles = self.head.quantiles(raw, levels, windows.scale).double() * scale[..., None] + shift[..., None]
+            raw, outlook = self.network.look(windows.inputs, windows.future, windows.about)
+            apart = windows.apart(outlook)
+            mean = apart.together(self.head.mean(raw, windows.scale))
+            quantiles = apart.together(self.head.quantiles(raw, levels, windows.scale))
         return mean.cpu().numpy(), quantiles.cpu().numpy()
 
     def _check(self, history: History, steps: int, place: str) -> None:
@@ -170,7 +174,7 @@ class Forecaster:
 
     def _predict(self, histories: Sequence[History], levels: tuple[float, ...], steps: int) -> list[Forecast]:
         panel = self._panel(histories)
-        source = WindowSource(self.spec, panel, self.scaling, self.device)
+        source = WindowSource(self.spec, panel, self.scaling, self.device, self._known(histories))
         mean, quantiles = self.forecast_windows(source.batch(panel.offsets[:-1] + self.context), levels)
         ahead = [panel.times(series)[self.context : self.context + steps] for series in range(len(histories))]
         return [
@@ -182,6 +186,25 @@ class Forecaster:
             )
             for row, history in enumerate(histories)
         ]
+
+    @cached_property
+    def _rows(self) -> Mapping[str, int]:
+        """Where each series' parameters stand."""
+        return {unique_id: row for row, unique_id in enumerate(self.series)}
+
+    def _known(self, histories: Sequence[History]) -> KnownSeries | None:
+        """The parameters of these series, fitted to their histories where they were not learnt."""
+        layer = self.network.series
+        if not isinstance(layer, Smoothing):
+            return None
+        rows = np.array([self._rows.get(history.unique_id, -1) for history in histories], dtype=np.int64)
+        if (rows >= 0).all():
+            return KnownSeries(rows)
+        values = stretch([history.columns[TARGET] for history in histories], steps_to_fit(self.spec, layer))
+        freq = parse_frequency(self.freq)
+        lengths = np.array([len(history.columns[TARGET]) for history in histories], dtype=np.int64)
+        starts = freq.ordinals(as_times([history.start for history in histories])) // freq.stride
+        return KnownSeries(rows, fit_series(self.spec, layer, values, starts + lengths - values.shape[1]))
 
     def _panel(self, histories: Sequence[History]) -> Panel:
         """The last `context` steps of each history and its horizon, laid end to end as a panel."""

@@ -8,7 +8,7 @@ Targets are never filled: what is not observed has no loss.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from app.nets.outlook import Outlook
+from app.nets.run import About
 from app.series.calendar import calendar_features
 from app.series.panel import TARGET, Panel
 from app.series.scaling import SMALLEST_SCALE, CovariateScaling
@@ -38,6 +40,8 @@ class Windows:
         scale: [batch], the target was divided by.
         steps: [forks], steps of the context that there is a horizon after, window by window in `future` and `target`; None for the last
             alone, which makes as many cutoffs as windows.
+        about: whose they are; None where no layer has parameters of each series.
+        outlook: what a series layer took away of `target`; None where nothing was.
     """
 
     inputs: dict[str, Float[Tensor, "batch context _"]]
@@ -47,6 +51,21 @@ class Windows:
     shift: Float[Tensor, " batch"]
     scale: Float[Tensor, " batch"]
     steps: Int[Tensor, " forks"] | None = None
+    about: About | None = None
+    outlook: Outlook | None = None
+
+    def apart(self, outlook: Outlook | None) -> Windows:
+        """The same windows with their target as a network behind a series layer has it."""
+        if outlook is None:
+            return self
+        return replace(self, target=torch.where(self.observed, outlook.apart(self.target), 0.0), outlook=outlook)
+
+    def together(self, values: Float[Tensor, "cutoffs horizon *more"]) -> Float[Tensor, "cutoffs horizon *more"]:
+        """Values as a network has them in the series' own units, in double precision."""
+        whole = values.double() if self.outlook is None else self.outlook.together(values.double())
+        more = (...,) + (None,) * (values.dim() - 1)
+        shifts = self.shift if self.steps is None else self.shift.repeat_interleave(len(self.steps))
+        return whole * self.scales[more] + shifts[more]
 
     @property
     def scales(self) -> Float[Tensor, " cutoffs"]:
@@ -70,6 +89,25 @@ def future_columns_of(spec: ForecasterSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column for group in known for column in group.columns))
 
 
+@dataclass(frozen=True, eq=False)
+class KnownSeries:
+    """What a model has learnt of the series of a panel.
+
+    Attributes:
+        rows: [series], rows of its parameters; -1 of a series that was not learnt from.
+        fitted: [series, parameters], of those; None where all were learnt from.
+    """
+
+    rows: npt.NDArray[np.int64]
+    fitted: Float[Tensor, "series parameters"] | None = None
+
+    def of(self, panel: Panel, device: torch.device) -> About:
+        """The same of each series as if it were a window from its first step on."""
+        first = panel.freq.ordinals(panel.starts) // panel.freq.stride
+        fitted = None if self.fitted is None else self.fitted.to(device)
+        return About(torch.from_numpy(self.rows).to(device), torch.from_numpy(first).to(device), fitted)
+
+
 class WindowSource:
     """Windows of a panel.
 
@@ -78,12 +116,15 @@ class WindowSource:
         panel: the series; missing values are NaN.
         scaling: of the covariates.
         device: where the columns lie and batches are gathered.
+        known: what is known of its series, where a layer has parameters of each.
 
     Raises:
         SeriesError: the description wants a calendar and the times are step numbers.
     """
 
-    def __init__(self, spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling, device: torch.device) -> None:
+    def __init__(
+        self, spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling, device: torch.device, known: KnownSeries | None = None
+    ) -> None:
         self._spec = spec
         self._context, self._horizon = spec.context or 1, spec.horizon or 1
         self._device = device
@@ -93,6 +134,8 @@ class WindowSource:
         parts = [calendar_features(panel.times(series), features).astype(np.float32) for series in range(len(panel.ids) if features else 0)]
         self._calendar = torch.from_numpy(np.concatenate(parts)).to(device) if parts else None
         self._feature_columns = {feature: (2 * place, 2 * place + 1) for place, feature in enumerate(features)}
+        self._known = None if known is None else known.of(panel, device)
+        self._offsets = torch.from_numpy(panel.offsets).to(device)
         self._before = torch.arange(-self._context, 0, device=device)
         self._after = torch.arange(self._horizon, device=device)
         apart = -(-self._context // MOST_FORKS)
@@ -119,7 +162,15 @@ class WindowSource:
         observed = actual.isfinite()
         shifts, scales = shift.repeat_interleave(forks)[:, None], scale.repeat_interleave(forks)[:, None]
         target = torch.where(observed, (actual - shifts) / scales, 0.0).float()
-        return Windows(inputs, self._future(ahead), target, observed, shift, scale, steps)
+        return Windows(inputs, self._future(ahead), target, observed, shift, scale, steps, self._about(past[:, 0]))
+
+    def _about(self, firsts: Int[Tensor, " batch"]) -> About | None:
+        """Whose windows begin at these positions."""
+        if self._known is None:
+            return None
+        series = torch.searchsorted(self._offsets, firsts.contiguous(), right=True) - 1
+        fitted = None if self._known.fitted is None else self._known.fitted[series]
+        return About(self._known.rows[series], self._known.first[series] + firsts - self._offsets[series], fitted)
 
     def _measure(
         self, filled: Float[Tensor, "batch context"], observed: Bool[Tensor, "batch context"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from app.nets.blocks import Affine, Run
+from app.nets.blocks import Affine
+from app.nets.run import Run
 
 
 class Autoencoder(nn.Module):

@@ -10,13 +10,13 @@ Branches  side by side, then merged  (`connect`)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from app.nets.cells import CellState, Recurrence
+from app.nets.cells import Recurrence
+from app.nets.run import Run
 from app.nets.wrappers import Highway
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -26,21 +26,6 @@ ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "gelu": nn.functional.gelu,
 }
-
-
-@dataclass
-class Run:
-    """One pass through the network.
-
-    Attributes:
-        named: what inputs and named blocks have given so far.
-        before: states of the cells by their place; a cell without one begins at zero.
-        after: states of the cells after the last step.
-    """
-
-    named: dict[str, Tensor]
-    before: Mapping[str, CellState] = field(default_factory=dict)
-    after: dict[str, CellState] = field(default_factory=dict)
 
 
 class Tap(nn.Module):
@@ -87,7 +72,7 @@ class Shared(nn.Module):
         """The other block's output for this sequence."""
         prefix = self._prefix
         own = {place.removeprefix(prefix): state for place, state in run.before.items() if place.startswith(prefix)}
-        inside = Run(run.named, own)
+        inside = Run(run.named, own, about=run.about)
         output: Tensor = self._unregistered[0](sequence, inside)
         run.after.update({f"{prefix}{place}": state for place, state in inside.after.items()})
         return output

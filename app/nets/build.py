@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import assert_never
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from app.nets.autoencoder import Autoencoder as AutoencoderModule
-from app.nets.blocks import Branches, Chain, Past, Run, Shared, Skipped, Tap
+from app.nets.blocks import Branches, Chain, Past, Shared, Skipped, Tap
 from app.nets.cells import CellState, Drawn
 from app.nets.distributions import NegativeBinomialHead, NormalHead, PoissonHead, StudentHead
 from app.nets.heads import Head, PointHead, QuantilesHead
 from app.nets.leaves import Site, build_leaf
+from app.nets.outlook import HIDDEN, Outlook, SeriesLayer, series_layer
+from app.nets.run import About, Run
 from app.spec import forecaster
 from app.spec.blocks import (
     Autoencoder,
@@ -23,8 +25,8 @@ from app.spec.blocks import (
     Share,
     Stack,
 )
-from app.spec.forecaster import ForecasterSpec, learns_at_every_step
-from app.spec.shapes import future_width, head_width, input_width, merged_width, skipped_width, width_after
+from app.spec.forecaster import ForecasterSpec, Input, learns_at_every_step
+from app.spec.shapes import future_width, head_width, input_width, merged_width, skipped_width, targets_of, width_after
 
 PLACE = "network"
 """Where the whole network stands; its blocks follow with a dot and their number."""
@@ -41,12 +43,18 @@ class Network(nn.Module):
         super().__init__()
         self._horizon = spec.horizon or 1
         self._outputs = head_width(spec.head)
-        widths = {name: input_width(group) for name, group in spec.inputs.items()}
-        builder = _Builder(widths, spec.context or 1, every_step=learns_at_every_step(spec))
-        self.body = builder.build(spec.network, sum(widths.values()), PLACE)
+        builder = _Builder(spec.inputs, Site(spec.context or 1, learns_at_every_step(spec), targets_of(spec.inputs)))
+        self.body = builder.build(spec.network, sum(builder.named.values()), PLACE)
         self.widths: Mapping[str, int] = builder.widths
+        # In a tuple, as it stands in the body and is registered there.
+        self._series = (series_layer(self.body),)
         self._future_width = future_width(spec.inputs)
         self.decoder = self.new_decoder(PLACE)
+
+    @property
+    def series(self) -> SeriesLayer | None:
+        """The layer that takes the target apart, if there is one."""
+        return self._series[0]
 
     @property
     def blocks(self) -> list[nn.Module]:
@@ -85,11 +93,12 @@ class Network(nn.Module):
         return self.body(everything, run), run.after
 
     def begin(
-        self, inputs: Mapping[str, Float[Tensor, "batch _ _"]], before: Mapping[str, CellState] | None = None
+        self, inputs: Mapping[str, Float[Tensor, "batch _ _"]], before: Mapping[str, CellState] | None = None, about: About | None = None
     ) -> tuple[Float[Tensor, "batch time width"], Run]:
         """What the first block reads, all inputs side by side, and a run that knows them by their names."""
         everything = list(inputs.values())
-        return everything[0] if len(everything) == 1 else torch.cat(everything, dim=2), Run(dict(inputs), before or {})
+        run = Run(dict(inputs), before or {}, about=about)
+        return everything[0] if len(everything) == 1 else torch.cat(everything, dim=2), run
 
     def decode(
         self, newest: Float[Tensor, "batch width"], future: Float[Tensor, "batch horizon known"], decoder: nn.Linear | None = None
@@ -108,8 +117,33 @@ class Network(nn.Module):
         self, inputs: Mapping[str, Float[Tensor, "batch _ _"]], future: Float[Tensor, "batch horizon known"]
     ) -> Float[Tensor, "batch horizon outputs"]:
         """A forecast in raw numbers, from nothing but this context."""
-        features, _ = self.encode(inputs)
-        return self.decode(features[:, -1], future)
+        raw, _ = self.look(inputs, future)
+        return raw
+
+    def look(
+        self, inputs: Mapping[str, Float[Tensor, "batch _ _"]], future: Float[Tensor, "batch horizon known"], about: About | None = None
+    ) -> tuple[Float[Tensor, "batch horizon outputs"], Outlook | None]:
+        """A forecast in raw numbers, and what a series layer took away of it.
+
+        Args:
+            inputs: see `encode`.
+            future: see `decode`.
+            about: whose windows they are.
+        """
+        everything, run = self.begin(inputs, about=about)
+        features: Tensor = self.body(everything, run)
+        return self.decode(features[:, -1], future), self.outlook(run.named, None)
+
+    def outlook(self, named: Mapping[str, Tensor], steps: Int[Tensor, " forks"] | None) -> Outlook | None:
+        """What a series layer took away; None where there is none, or it was not in the run.
+
+        Args:
+            named: of the run.
+            steps: see `SeriesLayer.outlook`.
+        """
+        if self.series is None or not any(name.startswith(HIDDEN) for name in named):
+            return None
+        return self.series.outlook(named, steps, self._horizon)
 
 
 def initialise_linear(module: nn.Linear | nn.Conv1d) -> None:
@@ -146,9 +180,9 @@ def build_head(spec: ForecasterSpec, residuals: Float[Tensor, "horizon level"] |
 class _Builder:
     """Builds blocks and notes their widths: `named` by name, `widths` by place; `blocks` are those with a name, without their taps."""
 
-    def __init__(self, named: dict[str, int], context: int, *, every_step: bool) -> None:
-        self.named = named
-        self._site = Site(context, every_step)
+    def __init__(self, inputs: Mapping[str, Input], site: Site) -> None:
+        self.named = {name: input_width(group) for name, group in inputs.items()}
+        self._site = site
         self.widths: dict[str, int] = {}
         self.blocks: dict[str, nn.Module] = {}
 

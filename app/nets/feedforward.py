@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from app.nets.blocks import ACTIVATIONS, Run
+from app.nets.blocks import ACTIVATIONS
+from app.nets.run import Run
 from app.spec.blocks import Conv
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from torch import nn
@@ -11,7 +12,9 @@ from app.nets.blocks import Affine, Function, Layer, Normalised, SequenceDropout
 from app.nets.cells import Cell as CellModule
 from app.nets.cells import ElmanCell, GruBeforeCell, GruCell, LstmCell, Recurrence
 from app.nets.feedforward import Convolution, Lagged, Pieces, SelfAttention
+from app.nets.outlook import InstanceNorm as InstanceNormModule
 from app.nets.pooling import AttendedStep, Final, LargestStep, MeanStep, NewestStep
+from app.nets.smoothing import Smoothing
 from app.nets.stepped import IndRnnCell, LoopLstmCell, MinGruCell, MinLstmCell, SlstmCell
 from app.nets.wrappers import Backward, Both, Dilated, Stepwise
 from app.spec.blocks import (
@@ -21,6 +24,7 @@ from app.spec.blocks import (
     Conv,
     Dense,
     Dropout,
+    InstanceNorm,
     Lags,
     Last,
     Leaf,
@@ -28,6 +32,8 @@ from app.spec.blocks import (
     Mean,
     Norm,
     Segment,
+    SeriesBlock,
+    Smooth,
     Whole,
 )
 from app.spec.cells import Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
@@ -41,10 +47,12 @@ class Site:
     Attributes:
         context: steps that they see, which a chrono initialisation wants to know.
         every_step: whether their answer is wanted after every step, or of the newest alone.
+        targets: which column of an input is the target, of those that have it.
     """
 
     context: int
     every_step: bool = False
+    targets: Mapping[str, int] = field(default_factory=dict)
 
 
 def build_leaf(block: Leaf, width: int, place: str, site: Site) -> nn.Module:
@@ -73,13 +81,17 @@ def build_leaf(block: Leaf, width: int, place: str, site: Site) -> nn.Module:
             return _over_time(block, width, place, site)
 
 
-def _over_time(block: Cell | Lags | Segment | Whole, width: int, place: str, site: Site) -> nn.Module:
+def _over_time(block: Cell | Lags | Segment | SeriesBlock | Whole, width: int, place: str, site: Site) -> nn.Module:
     """The module of a block that carries a state."""
     match block:
         case Lags(steps=lags):
             return Lagged(lags, place)
         case Segment(width=steps):
             return Pieces(steps, place)
+        case Smooth():
+            return Smoothing(block, place)
+        case InstanceNorm(by=by, source=source):
+            return InstanceNormModule(by, width, site.targets[source or ""])
         case Last() | Mean() | Max() | Attend():
             return _pooling(block, width, place, every_step=site.every_step)
         case _:

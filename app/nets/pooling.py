@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from app.nets.blocks import Run
 from app.nets.cells import CellState, Drawn
+from app.nets.run import Run
 
 Sequence = Float[Tensor, "batch time width"]
 

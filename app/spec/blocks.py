@@ -7,6 +7,7 @@ blocks, to any depth. What a block makes of its input is in `shapes.py`, what to
            ├─ Dense, Conv, Attention, Norm, Activate, Dropout      feed-forward, at every step
            ├─ Last, Mean, Max, Attend                              whole to part: sequence -> vector
            ├─ Segment, Lags                                        the context cut up, or beside its own past
+           ├─ InstanceNorm, Smooth                                 the target without its level, or its level and season
            ├─ Share                                                the weights of a block that stands earlier
            ├─ Autoencoder                                          a code from which what it reads can be rebuilt
            ├─ Stack                                                serial: each block feeds the next
@@ -15,6 +16,7 @@ blocks, to any depth. What a block makes of its input is in `shapes.py`, what to
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field
@@ -128,6 +130,36 @@ class Lags(AnyBlock):
     steps: Annotated[tuple[Steps, ...], Field(min_length=1, max_length=64, strict=False)]
 
 
+class InstanceNorm(AnyBlock):
+    """Each window without its own level, which is put back on the forecast; it reads an input with the target in it.
+
+    Attributes:
+        by: the level: the `last` value, the `mean`, or `revin`: the mean, the deviation too, and a learnt scale (Kim et al. 2022).
+    """
+
+    kind: Literal["instance_norm"]
+    by: Literal["last", "mean", "revin"] = "last"
+
+
+class Smooth(AnyBlock):
+    """Exponential smoothing of the target, with parameters of each series that are learnt with the network (Smyl 2020).
+
+    It gives how far each value is from level and season, and the level's change. Forecasts are multiples of both, or distances from them.
+
+    Attributes:
+        form: whether level and season are multiplied, which wants a target above zero, or added.
+        seasons: steps of one season, or of two; none for a level alone. Left out, it is the data's.
+        lr_factor: learning rate of the series' own parameters over the training's.
+        series: how many have parameters; the job says it.
+    """
+
+    kind: Literal["smooth"]
+    form: Literal["multiplicative", "additive"] = "multiplicative"
+    seasons: Annotated[tuple[Annotated[int, Field(ge=2, le=10_000)], ...], Field(max_length=2, strict=False)] | None = None
+    lr_factor: Annotated[float, Field(gt=0.0, le=1000.0)] = 3.0
+    series: Annotated[int, Field(ge=1)] | None = None
+
+
 class Share(AnyBlock):
     """A block that stands earlier once more, with the same weights.
 
@@ -191,7 +223,10 @@ class Autoencoder(AnyBlock):
 Whole = Last | Mean | Max | Attend
 """What makes a vector of a sequence."""
 
-Leaf = Cell | Dense | Conv | Attention | Norm | Activate | Dropout | Whole | Segment | Lags
+SeriesBlock = InstanceNorm | Smooth
+"""What takes the target apart before the network reads it, and puts it together again behind the head."""
+
+Leaf = Cell | Dense | Conv | Attention | Norm | Activate | Dropout | Whole | Segment | Lags | SeriesBlock
 """Blocks without blocks in them."""
 
 Block = Annotated[Leaf | Share | Stack | Connect | Autoencoder, Field(discriminator="kind")]
@@ -224,6 +259,13 @@ def parts(block: Block) -> tuple[tuple[str, Block], ...]:
 def inside(block: Block) -> tuple[Block, ...]:
     """The blocks that a block is made of."""
     return tuple(one for _, one in parts(block))
+
+
+def every(block: Block) -> Iterator[Block]:
+    """A block and all in it."""
+    yield block
+    for one in inside(block):
+        yield from every(one)
 
 
 def names_in(block: Block) -> frozenset[str]:

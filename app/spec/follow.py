@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.spec.blocks import Autoencoder, Block, Connect, Leaf, Share, Stack, inside, names_in, parts, sources_in
+from app.spec.blocks import Autoencoder, Block, Connect, Leaf, SeriesBlock, Share, Stack, inside, names_in, parts, sources_in
 from app.spec.cells import AnyBlock
-from app.spec.options import leaf_faults
+from app.spec.options import leaf_faults, series_faults
 from app.spec.phases import DECODER
 from app.spec.shapes import (
     VECTOR,
@@ -87,6 +87,10 @@ def _follow_leaf(walk: Walk, block: Leaf, reads: list[Output], pointer: str) -> 
     context = None if walk.spec.context is None or read.pace == VECTOR else walk.steps(read.pace)
     for place, code, detail in leaf_faults(block, read, context, is_forked=walk.is_forked):
         walk.fault(f"{pointer}/{place}", code, detail)
+    if isinstance(block, SeriesBlock):
+        for place, code, detail in series_faults(walk.spec, block, walk.series_blocks):
+            walk.fault(f"{pointer}/{place}", code, detail)
+        walk.series_blocks += 1
     result = walk.output(block, pointer, width_after(block, read.width), pace_after(block, read.pace))
     steps = walk.steps(read.pace)
     walk.activations += activations_of(block, read.width) * steps

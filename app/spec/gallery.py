@@ -62,6 +62,22 @@ _DILATED = {
     "decoder": {"kind": "forking"},
 }
 
+_ES_RNN = {
+    "inputs": {"target": {"columns": ["y"]}},
+    "scaling": {"target": "mean_abs"},
+    "network": {
+        "kind": "stack",
+        "blocks": [
+            {"kind": "smooth", "from": "target"},
+            {"kind": "lstm", "units": 40},
+            {"kind": "lstm", "units": 40, "dilation": 2, "residual": "add"},
+            {"kind": "lstm", "units": 40, "dilation": 4, "residual": "add"},
+            {"kind": "dense", "units": 40, "activation": "tanh"},
+        ],
+    },
+    "decoder": {"kind": "forking"},
+}
+
 _CNN_LSTM = {
     "inputs": {"target": {"columns": ["y"]}},
     "network": {
@@ -119,6 +135,12 @@ _DOCUMENTS = (
         _MQ_RNN,
     ),
     ("dilated", "A stack of LSTMs whose states are 1, 2 and 4 steps apart", "Chang et al. 2017, arXiv 1710.02224", _DILATED),
+    (
+        "es-rnn",
+        "Exponential smoothing of each series, learnt with a dilated residual stack of LSTMs; for values above zero",
+        "Smyl 2020, IJF 36, with the loss after every step",
+        _ES_RNN,
+    ),
     ("cnn-lstm", "A causal convolution before an LSTM", "the common form of it, as in Kim and Cho 2019, Energy 182", _CNN_LSTM),
     (
         "attentive",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import get_args
 
-from app.spec.blocks import Attention, Conv, Lags, Leaf, Segment, Whole
+from app.spec.blocks import Attention, Conv, InstanceNorm, Lags, Leaf, Segment, SeriesBlock, Smooth, Whole
 from app.spec.cells import AnyCell, Cell, Lstm
 from app.spec.forecaster import COUNT_HEADS, ForecasterSpec, Input, PointHead, QuantilesHead, Scaling
-from app.spec.shapes import VECTOR, input_width, width_after
+from app.spec.shapes import VECTOR, input_width, targets_of, width_after
 from app.spec.training import Training
 from app.spec.walk import Output
 
@@ -16,7 +16,7 @@ Option = tuple[str, str, str]
 """The option's key, a code, and a sentence."""
 
 
-WANT_STEPS = (AnyCell, Conv, Attention, Segment, Lags, *get_args(Whole))
+WANT_STEPS = (AnyCell, Conv, Attention, Segment, Lags, *get_args(Whole), *get_args(SeriesBlock))
 """Blocks that make nothing of a single vector."""
 
 
@@ -81,19 +81,7 @@ def leaf_faults(block: Leaf, read: Output, context: int | None, *, is_forked: bo
         context: steps that it sees, where they are known.
         is_forked: whether the decoder learns at every step.
     """
-    if read.pace == VECTOR and isinstance(block, WANT_STEPS):
-        sentence = (
-            f"{block.kind!r} wants a sequence, and {read.label} gives one vector for the whole context; let that hand on its sequence (a "
-            "recurrent layer does without 'output': 'last'), and make the vector behind the last block that wants one"
-        )
-        yield "kind", "wants_sequence", sentence
-    if is_forked and not is_causal(block):
-        place = "direction" if isinstance(block, AnyCell) else "causal"
-        yield (
-            place,
-            "not_causal",
-            "the decoder 'forking' learns at every step of the context, and this block sees ahead; use 'direct', or read forward",
-        )
+    yield from _place_faults(block, read, is_forked=is_forked)
     match block:
         case AnyCell():
             yield from _cell_faults(block, read.width, context)
@@ -109,11 +97,63 @@ def leaf_faults(block: Leaf, read: Output, context: int | None, *, is_forked: bo
             pass
 
 
+def _place_faults(block: Leaf, read: Output, *, is_forked: bool) -> Iterator[Option]:
+    """What a block cannot read, or cannot be where every step learns."""
+    if read.pace == VECTOR and isinstance(block, WANT_STEPS):
+        sentence = (
+            f"{block.kind!r} wants a sequence, and {read.label} gives one vector for the whole context; let that hand on its sequence (a "
+            "recurrent layer does without 'output': 'last'), and make the vector behind the last block that wants one"
+        )
+        yield "kind", "wants_sequence", sentence
+    if is_forked and not is_causal(block):
+        place = "direction" if isinstance(block, AnyCell) else "causal"
+        yield (
+            place,
+            "not_causal",
+            "the decoder 'forking' learns at every step of the context, and this block sees ahead; use 'direct', or read forward",
+        )
+    if is_forked and isinstance(block, InstanceNorm):
+        sentence = "the decoder learns at every step of the context, and this block's level is that of the whole; use the decoder"
+        yield "kind", "not_causal", f"{sentence} 'direct', or 'smooth', whose level is that of each step"
+
+
 def _conv_faults(block: Conv, context: int | None) -> Iterator[Option]:
     if context is not None and block.dilation > 1 and block.dilation >= context:
         yield "dilation", "inert", f"a dilation of {block.dilation} reaches over all {context} steps of the context; make it smaller"
     if block.width == 1 and block.dilation > 1:
         yield "dilation", "inert", "a width of 1 has nothing to dilate; leave dilation out"
+
+
+def series_faults(spec: ForecasterSpec, block: SeriesBlock, met_before: int) -> Iterator[Option]:
+    """What is wrong with a block that takes the target apart.
+
+    Args:
+        spec: the document.
+        block: the block.
+        met_before: how many others stand before it.
+    """
+    if met_before:
+        yield "kind", "taken", "the target is taken apart once, and another block does so before this one; leave one of them out"
+    if block.source not in targets_of(spec.inputs):
+        rule = "it reads an input with the target in it, by its name"
+        yield "from", "wants_target", f"{block.kind!r} takes the target apart: {rule}; say 'from' with the name of an input that has 'y'"
+    elif isinstance(block, Smooth) and spec.inputs[block.source or ""] != Input(columns=("y",)):
+        sentence = f"'smooth' follows the target alone, and the input {block.source!r} has more"
+        yield "from", "wants_target", f"{sentence}; give it an input with the single column 'y'"
+    if isinstance(spec.head, COUNT_HEADS):
+        sentence = f"{block.kind!r} gives the head what is no count, and the head {spec.head.kind!r} is of counts"
+        yield "kind", "not_for_counts", f"{sentence}; use 'quantiles', or leave the block out"
+    if isinstance(block, Smooth):
+        yield from _smooth_faults(spec, block)
+
+
+def _smooth_faults(spec: ForecasterSpec, block: Smooth) -> Iterator[Option]:
+    if block.form == "multiplicative" and spec.scaling.target == "standard":
+        sentence = "'multiplicative' wants values above zero, and the scaling 'standard' makes some below"
+        yield "form", "not_positive", f"{sentence}; use 'additive', or the scaling 'mean_abs'"
+    seasons = list(block.seasons or ())
+    if seasons != sorted(set(seasons)):
+        yield "seasons", "not_rising", f"two seasons rise, and these are {seasons}"
 
 
 def _segment_faults(block: Segment, context: int | None, *, is_forked: bool) -> Iterator[Option]:

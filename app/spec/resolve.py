@@ -92,9 +92,20 @@ def resolve_spec(
         raise SpecError("horizon is missing; say how many steps to forecast", code="missing", pointer=f"{base}/horizon")
     document["horizon"] = steps
     document["context"] = context or spec.context or _default_context(facts, steps)
+    _complete(document["network"], facts)
     resolved = parse_spec(document, base=base)
     _check_length(resolved, facts, base)
     return resolved
+
+
+def _complete(block: dict[str, Any], facts: PanelFacts) -> None:
+    """Fill in what blocks have to know of the data."""
+    if block["kind"] == "smooth":
+        block["series"] = facts.series
+        if block.get("seasons") is None:
+            block["seasons"] = [facts.season] if facts.season > 1 else []
+    for one in (*block.get("blocks", ()), *block.get("branches", ()), *(block[key] for key in ("encoder", "decoder") if key in block)):
+        _complete(one, facts)
 
 
 def _inputs(spec: ForecasterSpec, facts: PanelFacts, columns: Mapping[str, Sequence[str]], base: str) -> dict[str, Any]:

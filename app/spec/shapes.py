@@ -8,7 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from app.spec.blocks import Activate, Attend, Attention, Connect, Conv, Dense, Dropout, Lags, Last, Leaf, Max, Mean, Norm, Segment, Stack
+from app.spec.blocks import (
+    Activate,
+    Attend,
+    Attention,
+    Connect,
+    Conv,
+    Dense,
+    Dropout,
+    InstanceNorm,
+    Lags,
+    Last,
+    Leaf,
+    Max,
+    Mean,
+    Norm,
+    Segment,
+    Smooth,
+    Stack,
+)
 from app.spec.cells import AnyCell, Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
 from app.spec.forecaster import (
     ForecasterSpec,
@@ -29,8 +47,10 @@ VECTOR = 0
 def width_after(block: Leaf, width: int) -> int:
     """Width of what a block gives for an input of this width."""
     match block:
-        case Norm() | Activate() | Dropout() | Last() | Mean() | Max() | Attend():
+        case Norm() | Activate() | Dropout() | Last() | Mean() | Max() | Attend() | InstanceNorm():
             return width
+        case Smooth():
+            return 2
         case Segment(width=steps):
             return width * steps
         case Lags(steps=lags):
@@ -68,14 +88,21 @@ def parameters_of(block: Leaf, width: int) -> int:
             return 3 * units * (width + 1) + units * (units + 1)
         case Attend(units=units):
             return units * (width + 2)
-        case Norm():
+        case Norm() | InstanceNorm(by="revin"):
             return 2 * width
-        case Activate() | Dropout() | Last() | Mean() | Max() | Segment() | Lags():
+        case Smooth(series=series):
+            return (series or 1) * smoothing_width(block)
+        case InstanceNorm() | Activate() | Dropout() | Last() | Mean() | Max() | Segment() | Lags():
             return 0
         case _:
             given = width_after(block, width)
             directions = 2 if block.direction == "both" else 1
             return directions * _weights_of(block, width) + 2 * given * block.layer_norm + gate_parameters(given, block.residual)
+
+
+def smoothing_width(block: Smooth) -> int:
+    """Numbers that a smoothing layer learns of each series: a rate for its level, and a rate and the values of each season."""
+    return 1 + sum(1 + season for season in block.seasons or ())
 
 
 def gate_parameters(width: int, kind: str) -> int:
@@ -109,8 +136,10 @@ def _weights_of(cell: Cell, width: int) -> int:
 def multiply_adds_of(block: Leaf, width: int) -> int:
     """Multiply-adds of a block at one step: of its matrices, which are nearly all of it."""
     match block:
-        case Norm() | Activate() | Dropout() | Last() | Mean() | Max() | Segment() | Lags():
+        case Norm() | Activate() | Dropout() | Last() | Mean() | Max() | Segment() | Lags() | InstanceNorm():
             return 0
+        case Smooth(seasons=seasons):
+            return 2 + 4 * len(seasons or ())
         case Dense(units=units):
             return units * width
         case Attend(units=units):
@@ -158,6 +187,11 @@ def skipped_width(block: Stack, read: int, given: int) -> int:
 def input_width(group: Input) -> int:
     """Columns of an input: its own, and a sine and a cosine of each calendar feature."""
     return len(group.columns) + 2 * len(group.features)
+
+
+def targets_of(inputs: Mapping[str, Input]) -> dict[str, int]:
+    """Which column of an input is the target, of the inputs that have it."""
+    return {name: group.columns.index("y") for name, group in inputs.items() if "y" in group.columns}
 
 
 def future_width(inputs: Mapping[str, Input]) -> int:

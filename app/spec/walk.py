@@ -90,6 +90,7 @@ class Walk:
         faults: what was found.
         rows: the table.
         activations: numbers that training keeps of a window.
+        series_blocks: blocks that take the target apart, so far.
     """
 
     spec: ForecasterSpec
@@ -103,6 +104,7 @@ class Walk:
     faults: list[Fault] = field(default_factory=list)
     rows: list[BlockShape] = field(default_factory=list)
     activations: int = 0
+    series_blocks: int = 0
 
     def fault(self, pointer: str, code: str, detail: str) -> None:
         """Note what is wrong."""

@@ -25,6 +25,7 @@ from app.spec.training import Training as TrainingSpec
 from worker.training.events import Batch, Epoch, Event, Rollback
 from worker.training.flow import measure, probe_rows
 from worker.training.material import Material
+from worker.training.series import begin_series
 from worker.training.stage import StageRun
 from worker.training.state import (
     Progress,
@@ -72,6 +73,7 @@ class Training:
         self.batches = min(self.settings.steps_per_epoch, math.ceil(windows / self.settings.batch_size))
         torch.manual_seed(self.settings.seed)
         network.initialise()
+        begin_series(spec, network, material)
         self._begin_stage()
 
     def _begin_stage(self) -> None:
@@ -224,7 +226,8 @@ def _learn(training: Training, order: npt.NDArray[np.int64]) -> Batch | Rollback
     rows, cutoffs = order[first : first + settings.batch_size], training.material.split.train.position
     windows = training.material.source.batch(cutoffs[rows], is_forked=training.is_forked)
     training.optimizer.zero_grad(set_to_none=True)
-    loss = training.head.loss(training.run.raw(windows, cutoffs, rows), windows.target, windows.observed, windows.scales)
+    raw, windows = training.run.look(windows, cutoffs, rows)
+    loss = training.head.loss(raw, windows.target, windows.observed, windows.scales)
     torch.autograd.backward(loss)
     if settings.clip_value is not None:
         torch.nn.utils.clip_grad_value_(training.run.learners.values(), settings.clip_value)
@@ -285,6 +288,6 @@ def validation_loss(training: Training) -> float | None:
         for first in range(0, len(cutoffs), VALIDATION_BATCH):
             rows = np.arange(first, min(first + VALIDATION_BATCH, len(cutoffs)))
             windows = training.material.source.batch(cutoffs[rows])
-            raw = training.run.raw(windows, cutoffs, rows)
+            raw, windows = training.run.look(windows, cutoffs, rows)
             total += len(rows) * training.head.loss(raw, windows.target, windows.observed, windows.scale).item()
     return total / len(cutoffs)

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from app.errors import UnfitDataError
-from app.forecasting.windows import WindowSource, covariates_of
+from app.forecasting.windows import KnownSeries, WindowSource, covariates_of
 from app.series.panel import TARGET, Panel
 from app.series.scaling import CovariateScaling
 from app.series.split import Split, split_panel, training_part
+from app.spec.blocks import Smooth, every
 from app.spec.forecaster import COUNT_HEADS, ForecasterSpec
 
 
@@ -46,6 +47,9 @@ def prepare(spec: ForecasterSpec, panel: Panel, device: torch.device) -> Materia
     """
     if isinstance(spec.head, COUNT_HEADS):
         _check_counts(spec.head.kind, panel)
+    smoothing = next((block for block in every(spec.network) if isinstance(block, Smooth)), None)
+    if smoothing is not None and smoothing.form == "multiplicative":
+        _check_positive(panel)
     split = split_panel(panel, spec.context or 1, spec.horizon or 1)
     if len(split.train) == 0:
         raise UnfitDataError(
@@ -58,7 +62,20 @@ def prepare(spec: ForecasterSpec, panel: Panel, device: torch.device) -> Materia
     if spec.scaling.covariates == "standard" and covariates:
         learnt = training_part(panel, split.holdout)
         scaling = CovariateScaling.fit({name: panel.columns[name][learnt] for name in covariates})
-    return Material(panel, split, scaling, WindowSource(spec, panel, scaling, device))
+    known = None if smoothing is None else KnownSeries(np.arange(len(panel.ids)))
+    return Material(panel, split, scaling, WindowSource(spec, panel, scaling, device, known))
+
+
+def _check_positive(panel: Panel) -> None:
+    target = panel.columns[TARGET]
+    wrong = np.flatnonzero(np.isfinite(target) & (target <= 0))
+    if len(wrong):
+        series = int(np.searchsorted(panel.offsets, wrong[0], side="right")) - 1
+        raise UnfitDataError(
+            f"a 'smooth' block multiplies level and season, and series {panel.ids[series]!r} has {target[wrong[0]]:g} ({len(wrong):,} "
+            "values are not above zero); use its form 'additive'",
+            pointer="#/architecture/network",
+        )
 
 
 def _check_counts(head: str, panel: Panel) -> None:

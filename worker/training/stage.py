@@ -14,8 +14,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from app.forecasting.windows import Windows, WindowSource
-from app.nets.blocks import Branches, Layer, Run, Tap
+from app.nets.blocks import Branches, Layer, Tap
 from app.nets.build import Network, initialise_linear
+from app.nets.outlook import HIDDEN
+from app.nets.run import Run
 from app.spec.blocks import names_in, sources_in
 from app.spec.forecaster import ForecasterSpec
 from app.spec.phases import DECODER, Stage, top_blocks
@@ -38,11 +40,11 @@ class Prefix:
 
     Attributes:
         sequence: the last one's output.
-        named: outputs that later blocks tap.
+        named: outputs that later blocks tap, and what a series layer took away.
     """
 
     sequence: Float[Tensor, "batch time width"]
-    named: dict[str, Float[Tensor, "batch time _"]]
+    named: dict[str, Tensor]
 
     def rows(self, rows: Rows) -> Prefix:
         """That of some of the windows."""
@@ -139,11 +141,11 @@ class StageRun:
         if size * len(cutoffs) > CACHE_BYTES:
             return
         parts = [self._computed(source.batch(cutoffs[begin : begin + CHUNK])) for begin in range(0, len(cutoffs), CHUNK)]
-        named = {name: torch.cat([part.named[name] for part in parts]) for name in self._tapped}
+        named = {name: torch.cat([part.named[name] for part in parts]) for name in first.named}
         self._caches[id(cutoffs)] = Prefix(torch.cat([part.sequence for part in parts]), named)
 
-    def raw(self, windows: Windows, cutoffs: Rows, rows: Rows) -> Float[Tensor, "cutoffs horizon outputs"]:
-        """The head's raw numbers.
+    def look(self, windows: Windows, cutoffs: Rows, rows: Rows) -> tuple[Float[Tensor, "cutoffs horizon outputs"], Windows]:
+        """The head's raw numbers, and the windows with their targets in the same units.
 
         Args:
             windows: of `cutoffs[rows]`.
@@ -152,7 +154,7 @@ class StageRun:
         """
         cached = self._caches.get(id(cutoffs))
         prefix = self._computed(windows) if cached is None else cached.rows(rows)
-        run = Run({**windows.inputs, **prefix.named})
+        run = Run({**windows.inputs, **prefix.named}, about=windows.about)
         sequence = prefix.sequence
         if self._branch is not None:
             connection = self._active[0]
@@ -160,14 +162,16 @@ class StageRun:
         else:
             for block in self._active:
                 sequence = block(sequence, run)
-        return self._network.decode(windows.newest(sequence), windows.future, self.decoder)
+        raw = self._network.decode(windows.newest(sequence), windows.future, self.decoder)
+        return raw, windows.apart(self._network.outlook(run.named, windows.steps))
 
     def _computed(self, windows: Windows) -> Prefix:
-        sequence, run = self._network.begin(windows.inputs)
+        sequence, run = self._network.begin(windows.inputs, about=windows.about)
         with torch.no_grad():
             for block in self._prefix:
                 sequence = block(sequence, run)
-        return Prefix(sequence, {name: run.named[name] for name in self._tapped})
+        kept = [name for name in run.named if name in self._tapped or name.startswith(HIDDEN)]
+        return Prefix(sequence, {name: run.named[name] for name in kept})
 
 
 def _train(module: nn.Module, *, parent_learns: bool) -> None:

@@ -110,6 +110,7 @@ def _chunks(material: Material, cutoffs: Cutoffs) -> Iterator[Windows]:
 
 def _errors(forecaster: Forecaster, windows: Windows) -> Values:
     with torch.inference_mode():
-        raw = forecaster.head.mean(forecaster.network(windows.inputs, windows.future), windows.scale)
-        errors = torch.where(windows.observed, windows.target - raw, torch.nan)
+        raw, outlook = forecaster.network.look(windows.inputs, windows.future, windows.about)
+        apart = windows.apart(outlook)
+        errors = torch.where(apart.observed, apart.target - forecaster.head.mean(raw, apart.scale), torch.nan)
     return errors.double().cpu().numpy()

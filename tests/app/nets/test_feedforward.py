@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.nets.blocks import Run
 from app.nets.leaves import Site, build_leaf
+from app.nets.run import Run
 from app.spec.blocks import Activate, Attention, Conv, Leaf, Norm
 
 BATCH, STEPS, WIDTH = 2, 10, 3

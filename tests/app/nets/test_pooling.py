@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.nets.blocks import Run
 from app.nets.build import Network, build
 from app.nets.cells import Drawn
 from app.nets.leaves import Site, build_leaf
 from app.nets.pooling import AttendedStep
+from app.nets.run import Run
 from app.spec.blocks import Attend, Lags, Last, Leaf, Max, Mean, Segment
 from app.spec.cells import Lstm
 from app.spec.compile import compile_spec

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from app.nets.blocks import Layer, Run
+from app.nets.blocks import Layer
 from app.nets.cells import Drawn, Recurrence
 from app.nets.leaves import Site, build_leaf
+from app.nets.run import Run
 from app.nets.wrappers import Dilated, Stepwise
 from app.spec.cells import Cell, Elman, Gru, Lstm, Slstm
 

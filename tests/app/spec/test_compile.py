@@ -226,5 +226,5 @@ def _faults(spec: ForecasterSpec) -> list[Fault]:
     try:
         compile_spec(spec, NetworkLimits())
     except SpecError as error:
-        return list(error.faults)
+        return sorted(error.faults, key=lambda fault: fault.pointer)
     return []

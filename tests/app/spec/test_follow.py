@@ -3,9 +3,11 @@
 import pytest
 
 from app.errors import Fault, SpecError
+from app.spec.blocks import Connect, Smooth, Stack
 from app.spec.compile import CompiledSpec, compile_spec
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
+from app.spec.resolve import PanelFacts, resolve_spec
 from tests.strategies_specs import connect, stack
 
 LAST = {"kind": "lstm", "units": 4, "output": "last"}
@@ -103,3 +105,37 @@ def test_an_autoencoder_rebuilds_every_step_of_a_sequence() -> None:
     assert rows["rebuilt"].multiply_adds == 0
     assert fault_of({**block, "decoder": LAST}).code == "unequal_steps"
     assert fault_of(stack(LAST, {**block, "encoder": DENSE, "decoder": DENSE})).code == "wants_sequence"
+
+
+SMOOTH = {"kind": "smooth", "from": "target"}
+COUNTS = {"kind": "poisson"}
+
+
+@pytest.mark.parametrize(
+    ("network", "more", "pointer", "code"),
+    [
+        ({"kind": "instance_norm"}, {}, "#/network/from", "wants_target"),
+        (stack(LSTM, {"kind": "smooth"}), {}, "#/network/blocks/1/from", "wants_target"),
+        ({**SMOOTH, "from": "both"}, {"inputs": {"both": {"columns": ["y", "x"]}}}, "#/network/from", "wants_target"),
+        (connect(SMOOTH, {**SMOOTH, "seasons": [2]}), {}, "#/network/branches/1/kind", "taken"),
+        (SMOOTH, {"head": COUNTS}, "#/network/kind", "not_for_counts"),
+        (SMOOTH, {"scaling": {"target": "standard"}}, "#/network/form", "not_positive"),
+        ({**SMOOTH, "seasons": [12, 4]}, {}, "#/network/seasons", "not_rising"),
+        ({"kind": "instance_norm", "from": "target"}, {"decoder": {"kind": "forking"}}, "#/network/kind", "not_causal"),
+    ],
+)
+def test_a_target_is_taken_apart_once_and_where_that_can_be_put_back(
+    network: object, more: dict[str, object], pointer: str, code: str
+) -> None:
+    fault = fault_of(network, **more)
+    assert (fault.pointer, fault.code) == (pointer, code)
+
+
+def test_a_job_fills_in_how_many_series_there_are_and_their_season() -> None:
+    spec = parse_spec({"network": connect(stack(SMOOTH, LSTM), {"kind": "conv", "units": 2})})
+    resolved = resolve_spec(spec, PanelFacts("h", 24, (), "y", 5, 900, 900), horizon=6)
+    assert isinstance(resolved.network, Connect)
+    branch = resolved.network.branches[0]
+    assert isinstance(branch, Stack)
+    assert branch.blocks[0] == Smooth.model_validate({**SMOOTH, "series": 5, "seasons": [24]})
+    assert compile_spec(resolved, NetworkLimits()).blocks[0].parameters == 5 * (1 + 1 + 24)

@@ -178,7 +178,8 @@ def test_a_forking_decoder_learns_from_every_step_what_a_direct_one_learns_from_
     cutoffs = np.array([30])
     forked = source.batch(cutoffs, is_forked=True)
     network.zero_grad()
-    loss = training.head.loss(training.run.raw(forked, cutoffs, np.array([0])), forked.target, forked.observed, forked.scales)
+    raw, _ = training.run.look(forked, cutoffs, np.array([0]))
+    loss = training.head.loss(raw, forked.target, forked.observed, forked.scales)
     torch.autograd.backward(loss)
     together = [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
     network.zero_grad()

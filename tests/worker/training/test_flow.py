@@ -48,7 +48,8 @@ def test_norms_are_those_of_an_ordinary_backward() -> None:
     rows = probe_rows(len(cutoffs))
     windows = training.material.source.batch(cutoffs[rows])
     training.network.eval().zero_grad()
-    loss = training.head.loss(training.run.raw(windows, cutoffs, rows), windows.target, windows.observed, windows.scale)
+    raw, _ = training.run.look(windows, cutoffs, rows)
+    loss = training.head.loss(raw, windows.target, windows.observed, windows.scale)
     torch.autograd.backward(loss)
     norms = []
     for number in (0, 1):

@@ -1,0 +1,26 @@
+"""Where do parameters of single series begin? Fitted to the part of each that is learnt from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
+from app.nets.build import Network
+from app.nets.smoothing import Smoothing
+from app.series.panel import TARGET
+from app.spec.forecaster import ForecasterSpec
+from worker.training.material import Material
+
+
+def begin_series(spec: ForecasterSpec, network: Network, material: Material) -> None:
+    """Fit a smoothing layer's parameters to each series, where there is such a layer; what is held back is not seen."""
+    layer = network.series
+    if not isinstance(layer, Smoothing):
+        return
+    panel, target = material.panel, material.panel.columns[TARGET]
+    ends = panel.offsets[1:] - material.split.holdout
+    learnt = [target[start : max(end, start)] for start, end in zip(panel.offsets[:-1], ends, strict=True)]
+    values = stretch(learnt, steps_to_fit(spec, layer))
+    lengths = np.array([len(one) for one in learnt], dtype=np.int64)
+    first = panel.freq.ordinals(panel.starts) // panel.freq.stride + lengths - values.shape[1]
+    layer.table.data.copy_(fit_series(spec, layer, values, first))
