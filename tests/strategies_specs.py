@@ -9,6 +9,7 @@ INPUTS: dict[str, dict[str, Any]] = {
     "target": {"columns": ["y"]},
     "weather": {"columns": ["x", "z"], "known": "future"},
     "calendar": {"features": ["day_of_week", "month_of_year"]},
+    "shop": {"columns": ["region", "size"], "known": "static", "embed": 2, "categories": {"region": ["north", "south"], "size": ["1"]}},
 }
 RATES = st.sampled_from([0.0, 0.25])
 UNITS = st.integers(1, 5)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
 import torch
 
 from app.errors import JobError
+from app.series.categories import find_categories
 from app.spec.compile import compile_spec
 from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import NetworkLimits
@@ -41,6 +43,19 @@ def season_of(request: Mapping[str, Any], default: int) -> int:
     if isinstance(asked, list):
         return int(asked[0]) if asked else default
     return default if asked is None else int(asked)
+
+
+def with_categories(spec: ForecasterSpec, frame: pl.DataFrame) -> ForecasterSpec:
+    """The description with the words of its static columns, which only the data says.
+
+    Raises:
+        UnfitDataError: a static column changes within a series, or has too many words.
+    """
+    inputs = {
+        name: group.model_copy(update={"categories": find_categories(frame, group.columns)}) if group.known == "static" else group
+        for name, group in spec.inputs.items()
+    }
+    return spec.model_copy(update={"inputs": inputs})
 
 
 def threads_of(spec: ForecasterSpec, most: int) -> int:

@@ -23,9 +23,10 @@ from sqlalchemy.orm import Session
 from app.errors import BraidcastError, InputError, JobError, LeaseLostError, TimedOutError, TrainingMemoryError, UnfitDataError
 from app.forecasting.checkpoint import dump, pack, unpack
 from app.forecasting.forecaster import Forecaster
-from app.forecasting.windows import covariates_of
+from app.forecasting.windows import columns_of, statics_of
 from app.nets.build import build
 from app.nets.smoothing import Smoothing
+from app.series.categories import encode_categories
 from app.series.frequency import parse_frequency
 from app.series.panel import Panel, panel_of
 from app.series.table import open_arrow
@@ -36,7 +37,7 @@ from app.store.artifacts import ArtifactStore
 from app.store.database import Database
 from app.store.leases import Claim, NewModel, claim, confirm_cancel, fail, release, succeed
 from app.store.progress import forget_checkpoints
-from worker.asked import device_of, season_of, threads_of
+from worker.asked import device_of, season_of, threads_of, with_categories
 from worker.heartbeat import DATABASE_AWAY, Heartbeat, Order
 from worker.ledger import Ledger
 from worker.memory import give_back_freed_memory
@@ -152,7 +153,7 @@ class Attempt:
         spec = parse_spec(self._claim.spec)
         torch.set_num_threads(threads_of(spec, self._workplace.threads))
         device = device_of(self._claim.request)
-        panel, time_kind = self._load(spec)
+        spec, panel, time_kind = self._load(spec)
         material = prepare(spec, panel, device)
         training = Training(spec, build(spec), material, device)
         self._resume(training)
@@ -167,13 +168,16 @@ class Attempt:
         self._heed(None)
         self._store(forecaster, training, scores)
 
-    def _load(self, spec: ForecasterSpec) -> tuple[Panel, TimeKind]:
-        covariates = covariates_of(spec)
+    def _load(self, spec: ForecasterSpec) -> tuple[ForecasterSpec, Panel, TimeKind]:
+        """The data, and the description with what only the data says."""
+        columns = columns_of(spec)
         with self._workplace.artifacts.open_local(self._claim.dataset_digest) as path:
-            frame = open_arrow(path, columns=["unique_id", "ds", "y", *covariates])
+            frame = open_arrow(path, columns=["unique_id", "ds", "y", *columns])
+        spec = with_categories(spec, frame)
+        frame = encode_categories(frame, statics_of(spec))
         is_zoned = getattr(frame["ds"].dtype, "time_zone", None) is not None
         time_kind: TimeKind = "integer" if frame["ds"].dtype.is_integer() else "zoned" if is_zoned else "naive"
-        return panel_of(frame, parse_frequency(self._claim.freq), covariates), time_kind
+        return spec, panel_of(frame, parse_frequency(self._claim.freq), columns), time_kind
 
     def _resume(self, training: Training) -> None:
         for checkpoint in self._claim.checkpoints:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -20,7 +19,7 @@ from app.spec.compile import CompiledSpec, compile_spec
 from app.spec.diagram import diagram
 from app.spec.forecaster import ForecasterSpec
 from app.spec.gallery import GALLERY
-from app.spec.parse import canonical, json_schema, parse_spec, spec_digest
+from app.spec.parse import json_schema, parse_spec, spec_digest
 from app.store.architectures import delete_architecture, get_architecture, insert_architecture, list_architectures
 from app.store.tables import ArchitectureRow
 
@@ -182,8 +181,8 @@ def delete(architecture_id: Id, services: Served, asker: Asker) -> None:
 
 
 def written_out(spec: ForecasterSpec) -> dict[str, JsonValue]:
-    """A document with every default written out, as it is identified by."""
-    document: dict[str, JsonValue] = json.loads(canonical(spec))
+    """A document with every default written out."""
+    document: dict[str, JsonValue] = spec.model_dump(mode="json", by_alias=True)
     return document
 
 

@@ -13,7 +13,8 @@ from app.api.bodies import StrictBody
 from app.api.services import Services
 from app.errors import ForecastError, SeriesError
 from app.forecasting.forecaster import Forecaster, History, Values
-from app.forecasting.windows import covariates_of, future_columns_of
+from app.forecasting.windows import columns_of, future_columns_of, statics_of
+from app.series.categories import code_of, encode_categories
 from app.series.frequency import Frequency, as_times, parse_frequency
 from app.series.moments import Moment, read_moment
 from app.series.panel import TARGET, Panel, panel_of
@@ -33,6 +34,7 @@ class SeriesBody(StrictBody):
         target: values, null where missing.
         past: covariates up to the same step.
         future: columns that the model knows ahead, from the step after the target's last on.
+        static: what never changes within the series, such as its region.
     """
 
     unique_id: str = Field(default="series", max_length=256)
@@ -40,6 +42,7 @@ class SeriesBody(StrictBody):
     target: Numbers
     past: dict[str, Numbers] = Field(default_factory=dict)
     future: dict[str, Numbers] = Field(default_factory=dict)
+    static: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
 
 def sent_histories(forecaster: Forecaster, series: Sequence[SeriesBody]) -> list[History]:
@@ -53,11 +56,24 @@ def sent_histories(forecaster: Forecaster, series: Sequence[SeriesBody]) -> list
         History(
             unique_id=one.unique_id,
             start=_start(one.start, freq, forecaster, f"#/series/{position}/start"),
-            columns={TARGET: _values(one.target), **{name: _values(values) for name, values in one.past.items() if name != TARGET}},
+            columns={
+                **{name: _values(values) for name, values in one.past.items()},
+                **_codes(forecaster, one),
+                TARGET: _values(one.target),
+            },
             future={name: _values(values) for name, values in one.future.items()},
         )
         for position, one in enumerate(series)
     ]
+
+
+def _codes(forecaster: Forecaster, series: SeriesBody) -> dict[str, Values]:
+    words = statics_of(forecaster.spec)
+    return {
+        name: np.full(len(series.target), code_of(value, words[name]), dtype=np.float64)
+        for name, value in series.static.items()
+        if name in words
+    }
 
 
 def _values(numbers: Numbers) -> Values:
@@ -95,10 +111,10 @@ def stored_histories(
         NotFoundError: the dataset was deleted.
     """
     version = get_version(db, model.owner_id, model.dataset_id)
-    columns = ["unique_id", "ds", TARGET, *covariates_of(forecaster.spec)]
+    columns = ["unique_id", "ds", TARGET, *columns_of(forecaster.spec)]
     with services.artifacts.open_local(version.digest) as path:
         frame = scan_arrow(path).select(columns).filter(pl.col("unique_id").is_in(list(unique_ids))).collect()
-    panel = panel_of(frame, parse_frequency(forecaster.freq), columns[3:])
+    panel = panel_of(encode_categories(frame, statics_of(forecaster.spec)), parse_frequency(forecaster.freq), columns[3:])
     for position, unique_id in enumerate(unique_ids):
         if unique_id not in panel.positions:
             sentence = f"{unique_id[:128]!r} is not a series of {model.dataset_id}; GET /v1/datasets/{model.dataset_id}/series lists them"
@@ -108,7 +124,7 @@ def stored_histories(
 
 def _stored(panel: Panel, forecaster: Forecaster, unique_id: str, sent: Mapping[str, Numbers]) -> History:
     series = panel.positions[unique_id]
-    columns = {name: panel.values(series, name) for name in (TARGET, *covariates_of(forecaster.spec))}
+    columns = {name: panel.values(series, name) for name in (TARGET, *columns_of(forecaster.spec))}
     ahead = future_columns_of(forecaster.spec)
     seen = np.flatnonzero(np.isfinite(columns[TARGET]))
     end = int(seen[-1]) + 1 if ahead and len(seen) else len(columns[TARGET])

@@ -167,6 +167,7 @@ def facts_of(version: DatasetVersionRow) -> PanelFacts:
         series=facts["series"],
         shortest=facts["shortest"],
         longest=facts["longest"],
+        words=tuple(version.audit["values"]["text_columns"]),
     )
 
 

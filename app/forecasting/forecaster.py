@@ -14,7 +14,7 @@ from torch import Tensor
 
 from app.errors import ForecastError
 from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
-from app.forecasting.windows import KnownSeries, Windows, WindowSource, covariates_of, future_columns_of
+from app.forecasting.windows import KnownSeries, Windows, WindowSource, columns_of, covariates_of, future_columns_of, statics_of
 from app.nets.build import Network, build_head
 from app.nets.heads import Head
 from app.nets.smoothing import Smoothing
@@ -147,7 +147,14 @@ class Forecaster:
         if not np.isfinite(history.columns[TARGET][-self.context :]).any():
             sentence = f"series {history.unique_id!r} has nothing observed in its last {self.context} steps; send some of them"
             raise ForecastError(sentence, code="nothing_observed", pointer=f"{place}/target")
-        ahead = future_columns_of(self.spec)
+        self._check_columns(history, steps, place)
+
+    def _check_columns(self, history: History, steps: int, place: str) -> None:
+        length = len(history.columns[TARGET])
+        for name in statics_of(self.spec):
+            if name not in history.columns:
+                sentence = f"series {history.unique_id!r} does not say its {name!r}, which the model reads; send it under 'static'"
+                raise ForecastError(sentence, code="static_missing", pointer=f"{place}/static")
         for name in covariates_of(self.spec):
             given = history.columns.get(name)
             if given is None:
@@ -158,7 +165,7 @@ class Forecaster:
                     f"column {name!r} of series {history.unique_id!r} has {len(given)} values and the target {length}; make them equal"
                 )
                 raise ForecastError(sentence, code="column_length", pointer=f"{place}/past/{name}")
-        for name in ahead:
+        for name in future_columns_of(self.spec):
             self._check_ahead(history, name, steps, place)
 
     def _check_ahead(self, history: History, name: str, steps: int, place: str) -> None:
@@ -210,7 +217,7 @@ class Forecaster:
         """The last `context` steps of each history and its horizon, laid end to end as a panel."""
         freq = parse_frequency(self.freq)
         columns = {
-            name: np.concatenate([self._stretch(history, name) for history in histories]) for name in (TARGET, *covariates_of(self.spec))
+            name: np.concatenate([self._stretch(history, name) for history in histories]) for name in (TARGET, *columns_of(self.spec))
         }
         length = self.context + self.horizon
         offsets = np.arange(len(histories) + 1, dtype=np.int64) * length

@@ -77,10 +77,21 @@ class Windows:
         return sequence[:, -1] if self.steps is None else sequence[:, self.steps].flatten(0, 1)
 
 
-def covariates_of(spec: ForecasterSpec) -> tuple[str, ...]:
+def columns_of(spec: ForecasterSpec) -> tuple[str, ...]:
     """The columns beside the target that a description reads, each once, in document order."""
     columns = (column for group in spec.inputs.values() for column in group.columns if column != TARGET)
     return tuple(dict.fromkeys(columns))
+
+
+def covariates_of(spec: ForecasterSpec) -> tuple[str, ...]:
+    """Those of them that change from step to step."""
+    return tuple(column for column in columns_of(spec) if column not in statics_of(spec))
+
+
+def statics_of(spec: ForecasterSpec) -> dict[str, tuple[str, ...]]:
+    """Those of them that are the same at every step of a series, with their words; a panel holds codes of these."""
+    groups = [group for group in spec.inputs.values() if group.known == "static"]
+    return {column: (group.categories or {}).get(column, ()) for group in groups for column in group.columns}
 
 
 def future_columns_of(spec: ForecasterSpec) -> tuple[str, ...]:
@@ -227,7 +238,7 @@ class _Column:
 
 
 def _scaled(spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling) -> Mapping[str, npt.NDArray[np.float64]]:
-    covariates = {name: panel.columns[name] for name in covariates_of(spec)}
+    covariates = {name: panel.columns[name] for name in columns_of(spec)}
     return {TARGET: panel.columns[TARGET], **scaling.apply(covariates)}
 
 

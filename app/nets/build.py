@@ -13,6 +13,7 @@ from app.nets.autoencoder import Autoencoder as AutoencoderModule
 from app.nets.blocks import Branches, Chain, Past, Shared, Skipped, Tap
 from app.nets.cells import CellState, Drawn
 from app.nets.distributions import NegativeBinomialHead, NormalHead, PoissonHead, StudentHead
+from app.nets.embedding import Embedding
 from app.nets.heads import Head, PointHead, QuantilesHead
 from app.nets.leaves import Site, build_leaf
 from app.nets.outlook import HIDDEN, Outlook, SeriesLayer, series_layer
@@ -46,6 +47,7 @@ class Network(nn.Module):
         builder = _Builder(spec.inputs, Site(spec.context or 1, learns_at_every_step(spec), targets_of(spec.inputs)))
         self.body = builder.build(spec.network, sum(builder.named.values()), PLACE)
         self.widths: Mapping[str, int] = builder.widths
+        self.embeddings = nn.ModuleDict({name: _embedding(group) for name, group in spec.inputs.items() if group.embed is not None})
         # In a tuple, as it stands in the body and is registered there.
         self._series = (series_layer(self.body),)
         self._future_width = future_width(spec.inputs)
@@ -96,8 +98,8 @@ class Network(nn.Module):
         self, inputs: Mapping[str, Float[Tensor, "batch _ _"]], before: Mapping[str, CellState] | None = None, about: About | None = None
     ) -> tuple[Float[Tensor, "batch time width"], Run]:
         """What the first block reads, all inputs side by side, and a run that knows them by their names."""
-        everything = list(inputs.values())
-        run = Run(dict(inputs), before or {}, about=about)
+        named = {name: self.embeddings[name](values) if name in self.embeddings else values for name, values in inputs.items()}
+        everything, run = list(named.values()), Run(named, before or {}, about=about)
         return everything[0] if len(everything) == 1 else torch.cat(everything, dim=2), run
 
     def decode(
@@ -144,6 +146,10 @@ class Network(nn.Module):
         if self.series is None or not any(name.startswith(HIDDEN) for name in named):
             return None
         return self.series.outlook(named, steps, self._horizon)
+
+
+def _embedding(group: Input) -> Embedding:
+    return Embedding([len((group.categories or {}).get(name, ())) for name in group.columns], group.embed or 1)
 
 
 def initialise_linear(module: nn.Linear | nn.Conv1d) -> None:

@@ -13,7 +13,7 @@ from app.spec.forecaster import ForecasterSpec, learns_at_every_step
 from app.spec.limits import NetworkLimits
 from app.spec.options import document_faults
 from app.spec.phases import phase_faults
-from app.spec.shapes import decoder_parameters, input_width
+from app.spec.shapes import decoder_parameters, embedding_parameters, input_width
 from app.spec.walk import BlockShape, Output, Walk
 
 BYTES_PER_PARAMETER = 16
@@ -54,7 +54,8 @@ def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#"
     """
     walk = Walk(spec, limits, base, names_in(spec.network), learns_at_every_step(spec))
     for name, group in spec.inputs.items():
-        walk.known[name] = Output(f"the input {name!r}", f"{base}/inputs/{name}", input_width(group))
+        given = walk.known[name] = Output(f"the input {name!r}", f"{base}/inputs/{name}", input_width(group))
+        walk.part("embedding", given.pointer, [given], given.width, embedding_parameters(group), 0)
     for place, code, sentence in document_faults(spec):
         walk.fault(f"{base}/{place}", code, sentence)
     for fault in phase_faults(spec, f"{base}/training"):

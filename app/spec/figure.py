@@ -101,11 +101,12 @@ def _input(walk: _Walk, name: str, group: Input, pointer: str) -> Box:
     options = [
         *([", ".join(group.columns)] if group.columns else []),
         *features,
-        *_options(group, {"columns", "features", "known"}),
+        *_options(group, {"columns", "features", "known", "categories"}),
         *known,
     ]
     box = walk.known[name] = walk.box("input", pointer, name, options)
     box.widths.append(input_width(group))
+    walk.count(box, pointer, "embedding")
     return box
 
 

@@ -36,7 +36,7 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
     levels = list(head.levels) if isinstance(head, QuantilesHead) else []
     if levels != sorted(set(levels)):
         yield "head/levels", "not_rising", f"levels must rise, and are {levels}"
-    has_covariates = any(column != "y" for group in spec.inputs.values() for column in group.columns)
+    has_covariates = any(column != "y" for group in spec.inputs.values() if group.known != "static" for column in group.columns)
     if spec.scaling.covariates != Scaling().covariates and not has_covariates:
         yield "scaling/covariates", "inert", "no input has a covariate to scale; leave it out"
     yield from _training_faults(training)
@@ -57,8 +57,25 @@ def _input_faults(place: str, group: Input) -> Iterator[Option]:
         yield place, "empty", "an input needs columns or features"
     if group.known == "future" and "y" in group.columns:
         yield f"{place}/known", "not_known", "'y' is the target and is known up to the cutoff only; put it in an input of its own"
+    if group.known == "static":
+        yield from _static_faults(place, group)
+    elif group.embed is not None or group.categories is not None:
+        key = "embed" if group.embed is not None else "categories"
+        yield f"{place}/{key}", "inert", f"{key} is of columns that are known 'static'; leave it out, or say so"
     if group.known == "future" and not group.columns:
         yield f"{place}/known", "inert", "calendar features are always known over the horizon; leave 'known' out"
+
+
+def _static_faults(place: str, group: Input) -> Iterator[Option]:
+    if group.embed is None:
+        yield f"{place}/embed", "missing", "static columns are words; say with 'embed' how many numbers stand for each, such as 4"
+    if "y" in group.columns:
+        yield f"{place}/known", "not_known", "'y' is the target and changes at every step; put it in an input of its own"
+    if group.features:
+        yield f"{place}/features", "not_static", "calendar features change at every step; put them in an input of their own"
+    for name in group.categories or {}:
+        if name not in group.columns:
+            yield f"{place}/categories/{name}", "inert", f"{name!r} is not one of the input's columns; leave it out"
 
 
 def is_causal(block: Leaf) -> bool:

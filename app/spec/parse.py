@@ -66,8 +66,8 @@ def parse_spec(document: object, *, base: str = "#") -> ForecasterSpec:
 
 
 def canonical(spec: ForecasterSpec) -> bytes:
-    """The description as bytes that neither key order nor written-out defaults move."""
-    return json.dumps(spec.model_dump(mode="json", by_alias=True), sort_keys=True, separators=(",", ":")).encode()
+    """The description as bytes that neither key order nor written-out defaults move, nor keys that come with later versions."""
+    return json.dumps(spec.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=True, separators=(",", ":")).encode()
 
 
 def spec_digest(spec: ForecasterSpec) -> str:

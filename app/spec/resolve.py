@@ -36,6 +36,7 @@ class PanelFacts:
         freq: frequency, such as `h`, `MS` or `1` for integer steps.
         season: steps of one season.
         columns: names of the numeric covariates.
+        words: names of the columns of text.
         target: what the target was called in the upload.
         series: how many there are.
         shortest: steps of the shortest series.
@@ -49,6 +50,7 @@ class PanelFacts:
     series: int
     shortest: int
     longest: int
+    words: tuple[str, ...] = ()
 
 
 def default_spec(facts: PanelFacts) -> ForecasterSpec:
@@ -118,14 +120,23 @@ def _inputs(spec: ForecasterSpec, facts: PanelFacts, columns: Mapping[str, Seque
     for name, group in spec.inputs.items():
         wanted = ["y" if column == facts.target else column for column in columns.get(name, group.columns)]
         for column in wanted:
-            if column != "y" and column not in facts.columns:
-                known = ", ".join(("y", *facts.columns))
+            readable = (*facts.words, *facts.columns) if group.known == "static" else ("y", *facts.columns)
+            if column not in readable:
                 place = f"{base}/columns/{name}" if name in columns else f"{base}/inputs/{name}/columns"
-                faults.append(Fault(place, "unknown_column", f"{column!r} is not a numeric column of the dataset; columns are: {known}"))
+                faults.append(Fault(place, "unknown_column", _unreadable(column, group, facts, readable)))
         resolved[name] = {**group.model_dump(mode="json", exclude_unset=True), "columns": wanted}
     if faults:
         raise SpecError("; ".join(fault.detail for fault in faults[:3]), faults=tuple(faults))
     return resolved
+
+
+def _unreadable(column: str, group: Input, facts: PanelFacts, readable: Sequence[str]) -> str:
+    """Why an input cannot read a column of this name."""
+    known = ", ".join(readable) or "none"
+    if column in facts.words:
+        return f"{column!r} is a column of text; read it with 'known': 'static' and 'embed', or choose of the columns of numbers: {known}"
+    what = "column" if group.known == "static" else "numeric column"
+    return f"{column!r} is not a {what} of the dataset; columns are: {known}"
 
 
 def _default_context(facts: PanelFacts, horizon: int) -> int:

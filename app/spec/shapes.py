@@ -185,8 +185,14 @@ def skipped_width(block: Stack, read: int, given: int) -> int:
 
 
 def input_width(group: Input) -> int:
-    """Columns of an input: its own, and a sine and a cosine of each calendar feature."""
-    return len(group.columns) + 2 * len(group.features)
+    """Columns of an input: its own, and a sine and a cosine of each calendar feature; of static columns the numbers that stand for each."""
+    return len(group.columns) * (group.embed or 1) + 2 * len(group.features)
+
+
+def embedding_parameters(group: Input) -> int:
+    """Trainable numbers of a static input: a row for each of its words, and one for unknown ones."""
+    words = [len((group.categories or {}).get(name, ())) for name in group.columns]
+    return sum((count + 1) * group.embed for count in words) if group.embed else 0
 
 
 def targets_of(inputs: Mapping[str, Input]) -> dict[str, int]:

@@ -37,9 +37,8 @@ class Phase(Description):
     @model_serializer(mode="wrap")
     def _leave_out_what_was(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = write(self)
-        if "patience" not in self.model_fields_set:
-            written.pop("patience", None)
-        return written
+        written.pop("patience", None)
+        return written | ({"patience": self.patience} if "patience" in self.model_fields_set else {})
 
 
 class Training(Description):

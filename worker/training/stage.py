@@ -89,6 +89,8 @@ class StageRun:
     def _learners(self) -> dict[str, nn.Parameter]:
         """What learns, by name; everything else in the network is frozen."""
         running = nn.ModuleList([*([self._branch] if self._branch is not None else self._active), self.decoder])
+        if self.stage.first == 0 and self.stage.only is None:
+            running.append(self._network.embeddings)
         chosen = {id(parameter) for parameter in running.parameters()} & self._chosen_by_name()
         named = {**dict(self._network.named_parameters()), **self._own_head()}
         for parameter in named.values():

@@ -49,7 +49,7 @@ def test_a_document_is_proven_and_counted(api: Api) -> None:
 
 def test_the_normalised_document_has_every_default_and_the_same_digest(api: Api) -> None:
     body = api.client.post("/v1/architectures/validate", json=SPEC).json()
-    assert body["spec"]["inputs"] == {"target": {"columns": ["y"], "features": [], "known": "past"}}
+    assert body["spec"]["inputs"] == {"target": {"columns": ["y"], "features": [], "known": "past", "embed": None, "categories": None}}
     assert body["spec"]["training"]["optimizer"] == "adam"
     assert spec_digest(parse_spec(body["spec"])) == body["digest"] == spec_digest(parse_spec(SPEC))
 
@@ -87,7 +87,7 @@ FAULTS = [
         a_network(kind="transformer"),
         "/network",
         "union_tag_invalid",
-        "'transformer' is not a kind of block; known are activation, attention",
+        "'transformer' is not a kind of block; known are activation, attend, attention",
     ),
     ({}, "/network", "missing", "network: is missing and has no default"),
 ]

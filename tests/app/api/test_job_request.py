@@ -162,7 +162,7 @@ def test_step_numbers_are_trained_on_without_a_calendar(api: Api) -> None:
 def test_a_column_of_text_is_no_column_to_learn_from(api: Api) -> None:
     rows = WAVES.splitlines()
     dataset = api.upload("\n".join([f"{rows[0]},shop", *(f"{row},north" for row in rows[1:])]), target="y")
-    assert "'shop' is not a numeric column" in refused(api, train_request(dataset, columns={"target": ["y", "shop"]}))["detail"]
+    assert "'shop' is a column of text" in refused(api, train_request(dataset, columns={"target": ["y", "shop"]}))["detail"]
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])

@@ -21,7 +21,12 @@ BATCH = 3
 
 def example(spec: ForecasterSpec, seed: int = 0) -> tuple[dict[str, Tensor], Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    inputs = {name: torch.randn(BATCH, spec.context or 1, input_width(group), generator=generator) for name, group in spec.inputs.items()}
+    steps = spec.context or 1
+    inputs = {name: torch.randn(BATCH, steps, input_width(group), generator=generator) for name, group in spec.inputs.items()}
+    for name, group in spec.inputs.items():
+        if group.known == "static":
+            codes = torch.randint(0, 2, (BATCH, 1, len(group.columns)), generator=generator).float()
+            inputs[name] = codes.expand(-1, steps, -1)
     return inputs, torch.randn(BATCH, spec.horizon or 1, future_width(spec.inputs), generator=generator)
 
 
@@ -62,6 +67,17 @@ def test_a_body_run_in_two_halves_equals_the_whole(document: dict[str, Any]) -> 
 def test_the_gallery_builds_as_many_parameters_as_the_textbook_has(name: str, parameters: int) -> None:
     network = built(GALLERY[name].spec.model_copy(update={"horizon": 1}))
     assert sum(parameter.numel() for parameter in network.parameters()) == parameters
+
+
+def test_what_is_static_stands_for_its_words_at_every_step_and_for_unknown_ones_with_zeros() -> None:
+    shop = {"columns": ["region"], "known": "static", "embed": 3, "categories": {"region": ["north", "south"]}}
+    spec = parse_spec({"context": 4, "horizon": 1, "inputs": {"shop": shop}, "network": {"kind": "activation", "function": "tanh"}})
+    network = built(spec)
+    given, _ = network.encode({"shop": torch.tensor([[[2.0]], [[0.0]]]).expand(-1, 4, -1)})
+    table = network.state_dict()["embeddings.shop.tables.0.weight"]
+    assert table.shape == (3, 3)
+    torch.testing.assert_close(given[0], table[2].tanh().expand(4, 3))
+    assert (given[1] == 0).all()
 
 
 def test_every_horizon_step_sees_the_newest_observation() -> None:
