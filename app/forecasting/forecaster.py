@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from app.errors import ForecastError
+from app.forecasting.paths import draw_paths
 from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
 from app.forecasting.windows import KnownSeries, Windows, WindowSource, columns_of, covariates_of, future_columns_of, statics_of
 from app.nets.build import Network, build_head
@@ -22,6 +23,7 @@ from app.series.frequency import Frequency, Times, as_times, parse_frequency
 from app.series.panel import TARGET, Panel
 from app.series.scaling import CovariateScaling
 from app.series.time_values import TimeKind
+from app.spec.decoders import RecursiveDecoder
 from app.spec.forecaster import ForecasterSpec
 
 Values = npt.NDArray[np.float64]
@@ -106,7 +108,7 @@ class Forecaster:
     @cached_property
     def device(self) -> torch.device:
         """Where it computes."""
-        return self.network.decoder.weight.device
+        return next(self.network.parameters()).device
 
     def predict(self, histories: Sequence[History], levels: Sequence[float] = (), horizon: int | None = None) -> list[Forecast]:
         """Forecasts of some series.
@@ -131,13 +133,25 @@ class Forecaster:
         return forecasts
 
     def forecast_windows(self, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
-        """Mean [batch, horizon] and quantiles [batch, horizon, level] of gathered windows, in the series' own units."""
+        """Mean [batch, horizon] and quantiles [batch, horizon, level] of gathered windows, in the series' own units.
+
+        Of a decoder that forecasts by paths they are those of its paths, with quantiles between the two nearest ones (Hazen 1914).
+        """
+        if isinstance(self.spec.decoder, RecursiveDecoder):
+            paths = self.sample_windows(windows, self.spec.decoder.paths)
+            return paths.mean(axis=1), np.moveaxis(np.quantile(paths, list(levels), axis=1, method="hazen"), 0, 2)
         with torch.inference_mode():
             raw, outlook = self.network.look(windows.inputs, windows.future, windows.about)
             apart = windows.apart(outlook)
             mean = apart.together(self.head.mean(raw, windows.scale))
             quantiles = apart.together(self.head.quantiles(raw, levels, windows.scale))
         return mean.cpu().numpy(), quantiles.cpu().numpy()
+
+    def sample_windows(self, windows: Windows, count: int) -> Values:
+        """Sample paths [batch, count, horizon] of gathered windows, in the series' own units; see `app.forecasting.paths`."""
+        with torch.inference_mode():
+            paths = draw_paths(self.spec, self.network, self.head, windows, count)
+        return paths.cpu().numpy()
 
     def _check(self, history: History, steps: int, place: str) -> None:
         length = len(history.columns[TARGET])

@@ -21,7 +21,8 @@ from app.nets.run import About
 from app.series.calendar import calendar_features
 from app.series.panel import TARGET, Panel
 from app.series.scaling import SMALLEST_SCALE, CovariateScaling
-from app.spec.forecaster import ForecasterSpec, Input
+from app.spec.decoders import RecursiveDecoder
+from app.spec.forecaster import ForecasterSpec, Input, learns_at_every_step
 
 MOST_FORKS = 64
 """Steps of a context that a forking decoder learns at: a horizon after each of a thousand steps would take gigabytes."""
@@ -32,7 +33,7 @@ class Windows:
     """A batch of windows, in scaled units.
 
     Attributes:
-        inputs: [batch, context, width] by the input's name.
+        inputs: [batch, context, width] by the input's name; of a lesson for the decoder `recursive`, over the horizon too.
         future: [cutoffs, horizon, known], what is known ahead; its width may be 0.
         target: [cutoffs, horizon], zero where it was not observed.
         observed: whether the target was observed.
@@ -75,6 +76,11 @@ class Windows:
     def newest(self, sequence: Float[Tensor, "batch context width"]) -> Float[Tensor, "cutoffs width"]:
         """Of what a network gives at every step, that at the steps that a horizon follows."""
         return sequence[:, -1] if self.steps is None else sequence[:, self.steps].flatten(0, 1)
+
+    def part(self, rows: slice) -> Windows:
+        """Some windows that have one horizon each, and that no layer has parameters of."""
+        inputs = {name: values[rows] for name, values in self.inputs.items()}
+        return Windows(inputs, self.future[rows], self.target[rows], self.observed[rows], self.shift[rows], self.scale[rows])
 
 
 def columns_of(spec: ForecasterSpec) -> tuple[str, ...]:
@@ -139,6 +145,7 @@ class WindowSource:
         self._spec = spec
         self._context, self._horizon = spec.context or 1, spec.horizon or 1
         self._device = device
+        self._is_recursive = isinstance(spec.decoder, RecursiveDecoder)
         self._columns = {name: _Column(values, device) for name, values in _scaled(spec, panel, scaling).items()}
         features = tuple(dict.fromkeys(feature for group in spec.inputs.values() for feature in group.features))
         # Built a series at a time: float64 angles of a whole panel would be the largest thing in memory.
@@ -159,21 +166,51 @@ class WindowSource:
             cutoffs: [batch], flat position of each first horizon step.
             is_forked: whether to give a horizon after the steps of the context too, some evenly spread ones where there are many.
         """
-        at = torch.from_numpy(cutoffs).to(self._device)[:, None]
-        past = at + self._before
-        steps = self._forks if is_forked else None
-        forks = 1 if steps is None else len(steps)
-        starts = at if steps is None else (past[:, steps] + 1).flatten()[:, None]
-        ahead = starts + self._after
+        past = torch.from_numpy(cutoffs).to(self._device)[:, None] + self._before
         filled, is_observed = self._columns[TARGET].windows(past)
-        shift, scale = self._measure(filled, is_observed)
+        return self._windows(past, filled, self._measure(filled, is_observed), self._forks if is_forked else None)
+
+    def lesson(self, cutoffs: npt.NDArray[np.int64], *, is_whole: bool) -> Windows:
+        """Some windows to learn from, in the way of the decoder.
+
+        `forking` learns after the steps of the context too. `recursive` learns the next step after every step, fed with what was
+        observed over the horizon as well; its targets are in units of the context.
+
+        Args:
+            cutoffs: see `batch`.
+            is_whole: whether to give all there is to learn; otherwise the horizon alone, which validation is about.
+        """
+        if not self._is_recursive:
+            return self.batch(cutoffs, is_forked=is_whole and learns_at_every_step(self._spec))
+        at = torch.from_numpy(cutoffs).to(self._device)[:, None]
+        stretch = torch.cat([at + self._before, at + self._after[:-1]], dim=1)
+        filled, is_observed = self._columns[TARGET].windows(stretch[:, : self._context])
+        ahead = self._columns[TARGET].windows(stretch)[0][:, self._context :]
+        steps = torch.arange(0 if is_whole else self._context - 1, stretch.shape[1], device=self._device)
+        return self._windows(stretch, torch.cat([filled, ahead], dim=1), self._measure(filled, is_observed), steps, is_next=True)
+
+    def _windows(
+        self,
+        positions: Int[Tensor, "batch time"],
+        filled: Float[Tensor, "batch time"],
+        units: tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]],
+        steps: Int[Tensor, " forks"] | None,
+        *,
+        is_next: bool = False,
+    ) -> Windows:
+        """Windows of these positions, and what comes after some of their steps: the horizon, or the next step alone."""
+        shift, scale = units
+        forks = 1 if steps is None else len(steps)
+        starts = positions[:, -1:] + 1 if steps is None else (positions[:, steps] + 1).flatten()[:, None]
+        ahead = starts if is_next else starts + self._after
         history = ((filled - shift[:, None]) / scale[:, None]).float()
-        inputs = {name: self._input(group, history, past) for name, group in self._spec.inputs.items()}
+        inputs = {name: self._input(group, history, positions) for name, group in self._spec.inputs.items()}
         actual = self._columns[TARGET].values[ahead]
         observed = actual.isfinite()
         shifts, scales = shift.repeat_interleave(forks)[:, None], scale.repeat_interleave(forks)[:, None]
         target = torch.where(observed, (actual - shifts) / scales, 0.0).float()
-        return Windows(inputs, self._future(ahead), target, observed, shift, scale, steps, self._about(past[:, 0]))
+        future = torch.empty(*ahead.shape, 0, device=self._device) if is_next else self._future(ahead)
+        return Windows(inputs, future, target, observed, shift, scale, steps, self._about(positions[:, 0]))
 
     def _about(self, firsts: Int[Tensor, " batch"]) -> About | None:
         """Whose windows begin at these positions."""
@@ -200,8 +237,10 @@ class WindowSource:
     def _input(
         self, group: Input, history: Float[Tensor, "batch context"], positions: Int[Tensor, "batch context"]
     ) -> Float[Tensor, "batch context width"]:
-        columns = [history if name == TARGET else self._columns[name].windows(positions)[0].float() for name in group.columns]
-        return torch.stack([*columns, *self._turns(group, positions)], dim=2)
+        # What is known ahead is read one step earlier where the next step is all that is forecast.
+        known = positions + 1 if self._is_recursive else positions
+        columns = [history if name == TARGET else self._columns[name].windows(known)[0].float() for name in group.columns]
+        return torch.stack([*columns, *self._turns(group, known)], dim=2)
 
     def _future(self, positions: Int[Tensor, "batch horizon"]) -> Float[Tensor, "batch horizon known"]:
         known = []

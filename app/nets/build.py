@@ -12,12 +12,15 @@ from torch import Tensor, nn
 from app.nets.autoencoder import Autoencoder as AutoencoderModule
 from app.nets.blocks import Branches, Chain, Past, Shared, Skipped, Tap
 from app.nets.cells import CellState, Drawn
+from app.nets.decoders import Decoder, build_decoder
 from app.nets.distributions import NegativeBinomialHead, NormalHead, PoissonHead, StudentHead
 from app.nets.embedding import Embedding
 from app.nets.heads import Head, PointHead, QuantilesHead
 from app.nets.leaves import Site, build_leaf
+from app.nets.mixture import MixtureHead
 from app.nets.outlook import HIDDEN, Outlook, SeriesLayer, series_layer
 from app.nets.run import About, Run
+from app.nets.tweedie import TweedieHead
 from app.spec import forecaster
 from app.spec.blocks import (
     Autoencoder,
@@ -27,7 +30,7 @@ from app.spec.blocks import (
     Stack,
 )
 from app.spec.forecaster import ForecasterSpec, Input, learns_at_every_step
-from app.spec.shapes import future_width, head_width, input_width, merged_width, skipped_width, targets_of, width_after
+from app.spec.shapes import input_width, merged_width, skipped_width, targets_of, width_after
 
 PLACE = "network"
 """Where the whole network stands; its blocks follow with a dot and their number."""
@@ -43,14 +46,13 @@ class Network(nn.Module):
     def __init__(self, spec: ForecasterSpec) -> None:
         super().__init__()
         self._horizon = spec.horizon or 1
-        self._outputs = head_width(spec.head)
+        self._spec = spec
         builder = _Builder(spec.inputs, Site(spec.context or 1, learns_at_every_step(spec), targets_of(spec.inputs)))
         self.body = builder.build(spec.network, sum(builder.named.values()), PLACE)
         self.widths: Mapping[str, int] = builder.widths
         self.embeddings = nn.ModuleDict({name: _embedding(group) for name, group in spec.inputs.items() if group.embed is not None})
         # In a tuple, as it stands in the body and is registered there.
         self._series = (series_layer(self.body),)
-        self._future_width = future_width(spec.inputs)
         self.decoder = self.new_decoder(PLACE)
 
     @property
@@ -67,17 +69,13 @@ class Network(nn.Module):
         """What a block of the outermost stack is called in `widths`."""
         return f"{PLACE}.{block}" if isinstance(self.body, Chain) else PLACE
 
-    def new_decoder(self, place: str) -> nn.Linear:
+    def new_decoder(self, place: str) -> Decoder:
         """A decoder from the output of the block at a place, with weights still to be drawn."""
-        return nn.Linear(self.widths[place] + self._horizon * self._future_width, self._horizon * self._outputs)
+        return build_decoder(self._spec, self.widths[place])
 
     def initialise(self) -> None:
         """Draw the weights, from torch's own generator: Glorot's (Glorot and Bengio 2010), and each cell's own."""
-        for module in self.modules():
-            if isinstance(module, Drawn):
-                module.initialise()
-            elif isinstance(module, nn.Linear | nn.Conv1d):
-                initialise_linear(module)
+        draw_weights(self)
 
     def encode(
         self, inputs: Mapping[str, Float[Tensor, "batch _ _"]], before: Mapping[str, CellState] | None = None
@@ -103,28 +101,28 @@ class Network(nn.Module):
         return everything[0] if len(everything) == 1 else torch.cat(everything, dim=2), run
 
     def decode(
-        self, newest: Float[Tensor, "batch width"], future: Float[Tensor, "batch horizon known"], decoder: nn.Linear | None = None
-    ) -> Float[Tensor, "batch horizon outputs"]:
-        """All horizon steps at once, from the features of the newest step and what is known ahead (its width may be 0).
+        self, newest: Float[Tensor, "batch width"], future: Float[Tensor, "batch horizon known"], decoder: Decoder | None = None
+    ) -> Float[Tensor, "batch steps outputs"]:
+        """The horizon's steps, from the features of the newest step and what is known ahead (its width may be 0).
 
         Args:
             newest: features of the newest step.
             future: what is known ahead.
             decoder: in place of the network's own.
         """
-        decoded: Tensor = (decoder or self.decoder)(torch.cat([newest, future.flatten(1)], dim=1))
-        return decoded.view(len(newest), self._horizon, self._outputs)
+        decoded: Tensor = (decoder or self.decoder)(newest, future)
+        return decoded
 
     def forward(
         self, inputs: Mapping[str, Float[Tensor, "batch _ _"]], future: Float[Tensor, "batch horizon known"]
-    ) -> Float[Tensor, "batch horizon outputs"]:
-        """A forecast in raw numbers, from nothing but this context."""
+    ) -> Float[Tensor, "batch steps outputs"]:
+        """A forecast in raw numbers, from nothing but this context; of the next step alone where the decoder is `recursive`."""
         raw, _ = self.look(inputs, future)
         return raw
 
     def look(
         self, inputs: Mapping[str, Float[Tensor, "batch _ _"]], future: Float[Tensor, "batch horizon known"], about: About | None = None
-    ) -> tuple[Float[Tensor, "batch horizon outputs"], Outlook | None]:
+    ) -> tuple[Float[Tensor, "batch steps outputs"], Outlook | None]:
         """A forecast in raw numbers, and what a series layer took away of it.
 
         Args:
@@ -152,7 +150,16 @@ def _embedding(group: Input) -> Embedding:
     return Embedding([len((group.categories or {}).get(name, ())) for name in group.columns], group.embed or 1)
 
 
-def initialise_linear(module: nn.Linear | nn.Conv1d) -> None:
+def draw_weights(module: nn.Module) -> None:
+    """Draw the weights of all that is in a module, from torch's own generator."""
+    for part in module.modules():
+        if isinstance(part, Drawn):
+            part.initialise()
+        elif isinstance(part, nn.Linear | nn.Conv1d):
+            _initialise_linear(part)
+
+
+def _initialise_linear(module: nn.Linear | nn.Conv1d) -> None:
     """Draw the weights of an affine map as Glorot and Bengio (2010) do; no bias."""
     nn.init.xavier_uniform_(module.weight)
     if module.bias is not None:
@@ -171,6 +178,12 @@ def build_head(spec: ForecasterSpec, residuals: Float[Tensor, "horizon level"] |
             return PointHead(loss, delta, residuals)
         case forecaster.QuantilesHead(levels=levels):
             return QuantilesHead(levels)
+        case _:
+            return _distribution(spec.head)
+
+
+def _distribution(head: forecaster.Distribution) -> Head:
+    match head:
         case forecaster.NormalHead():
             return NormalHead()
         case forecaster.StudentHead():
@@ -179,8 +192,12 @@ def build_head(spec: ForecasterSpec, residuals: Float[Tensor, "horizon level"] |
             return PoissonHead()
         case forecaster.NegativeBinomialHead():
             return NegativeBinomialHead()
+        case forecaster.TweedieHead(power=power):
+            return TweedieHead(power)
+        case forecaster.MixtureHead():
+            return MixtureHead()
         case _:
-            assert_never(spec.head)
+            assert_never(head)
 
 
 class _Builder:

@@ -11,7 +11,6 @@ Positive numbers are softplus of raw ones. Counts are in units of their own: the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import scipy.special
 import scipy.stats
@@ -20,12 +19,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from app.nets.heads import Head, Observed, Raw, Scale, Steps, mean_over
+from app.nets.heads import Head, Observed, Quantiles, Ranks, Raw, Scale, Steps, mean_over
 
 SMALLEST = 1e-4
 """Deviations and rates are never less: a likelihood would otherwise grow without bound on values that repeat."""
-
-Quantiles = Float[Tensor, "batch horizon level"]
 
 
 class NormalHead(Head):
@@ -40,9 +37,9 @@ class NormalHead(Head):
         """See `Head`."""
         return raw[..., 0]
 
-    def quantiles(self, raw: Raw, levels: Sequence[float], scale: Scale) -> Quantiles:
+    def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`."""
-        standard = torch.special.ndtri(raw.new_tensor(levels, dtype=torch.float64)).to(raw)
+        standard = torch.special.ndtri(ranks).to(raw)
         values: Tensor = raw[..., :1] + (softplus(raw[..., 1:2]) + SMALLEST) * standard
         return values
 
@@ -60,10 +57,10 @@ class StudentHead(Head):
         """See `Head`."""
         return raw[..., 0]
 
-    def quantiles(self, raw: Raw, levels: Sequence[float], scale: Scale) -> Quantiles:
+    def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`."""
         freedom, location, width = _student(raw.double())
-        standard = scipy.special.stdtrit(freedom.cpu().numpy()[..., None], list(levels))
+        standard = scipy.special.stdtrit(freedom.cpu().numpy()[..., None], ranks.cpu().numpy())
         return (location[..., None] + width[..., None] * torch.from_numpy(standard).to(location)).to(raw)
 
 
@@ -83,11 +80,11 @@ class PoissonHead(Head):
         """See `Head`."""
         return softplus(raw[..., 0]) + SMALLEST
 
-    def quantiles(self, raw: Raw, levels: Sequence[float], scale: Scale) -> Quantiles:
+    def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`."""
         unit = scale[:, None].double()
         rate = (self.mean(raw, scale) * unit).cpu().numpy()
-        counts = scipy.stats.poisson.ppf(list(levels), rate[..., None])
+        counts = scipy.stats.poisson.ppf(ranks.cpu().numpy(), rate[..., None])
         return (torch.from_numpy(counts).to(unit) / unit[..., None]).to(raw)
 
 
@@ -111,10 +108,10 @@ class NegativeBinomialHead(Head):
         """See `Head`."""
         return softplus(raw[..., 0]) + SMALLEST
 
-    def quantiles(self, raw: Raw, levels: Sequence[float], scale: Scale) -> Quantiles:
+    def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`."""
         mean, successes = (part.cpu().numpy()[..., None] for part in self._parameters(raw.double(), scale.double()))
-        counts = scipy.stats.nbinom.ppf(list(levels), successes, successes / (successes + mean))
+        counts = scipy.stats.nbinom.ppf(ranks.cpu().numpy(), successes, successes / (successes + mean))
         unit = scale[:, None, None].double()
         return (torch.from_numpy(counts).to(unit) / unit).to(raw)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.spec.blocks import Block, Stack, inside, names_in, parts
+from app.spec.cells import Description
 from app.spec.follow import follow
 from app.spec.forecaster import ForecasterSpec, learns_at_every_step
 from app.spec.limits import NetworkLimits
 from app.spec.options import document_faults
 from app.spec.phases import phase_faults
-from app.spec.shapes import decoder_parameters, embedding_parameters, input_width
+from app.spec.shapes import decoder_multiply_adds, decoder_parameters, embedding_parameters, input_width
 from app.spec.walk import BlockShape, Output, Walk
 
 BYTES_PER_PARAMETER = 16
@@ -68,8 +69,8 @@ def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#"
             walk.fault(output.pointer, "unread", f"nobody reads {output.label}; read it with 'from', or leave it out")
             output.is_read = True
     horizon = spec.horizon or 1
-    decoder = decoder_parameters(spec, result.width, horizon)
-    walk.rows.append(BlockShape(f"{base}/decoder", spec.decoder.kind, "", (result.label,), horizon, decoder, decoder))
+    count, work = decoder_parameters(spec, result.width, horizon), decoder_multiply_adds(spec, result.width, horizon)
+    walk.rows.append(BlockShape(f"{base}/decoder", spec.decoder.kind, "", (result.label,), horizon, count, work))
     parameters = sum(row.parameters for row in walk.rows)
     if parameters > limits.parameters:
         walk.fault(
@@ -89,13 +90,18 @@ def _check_size(walk: Walk) -> None:
     if count > walk.limits.blocks:
         walk.fault(f"{walk.base}/network", "too_large", f"the network has {count:,} blocks; at most {walk.limits.blocks:,}")
         walk.refuse()
+    _check_units(walk, walk.spec.decoder, f"{walk.base}/decoder")
     waiting = [(walk.spec.network, f"{walk.base}/network")]
     while waiting:
         block, pointer = waiting.pop()
-        units = getattr(block, "units", 0)
-        if units > walk.limits.units:
-            walk.fault(f"{pointer}/units", "too_large", f"units is {units:,}; at most {walk.limits.units:,}")
+        _check_units(walk, block, pointer)
         waiting.extend((one, f"{pointer}/{part}") for part, one in parts(block))
+
+
+def _check_units(walk: Walk, described: Description, pointer: str) -> None:
+    units = getattr(described, "units", 0)
+    if units > walk.limits.units:
+        walk.fault(f"{pointer}/units", "too_large", f"units is {units:,}; at most {walk.limits.units:,}")
 
 
 def _count(block: Block) -> int:

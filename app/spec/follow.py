@@ -84,7 +84,7 @@ def _read_by(walk: Walk, block: AnyBlock, incoming: list[Output], pointer: str) 
 
 def _follow_leaf(walk: Walk, block: Leaf, reads: list[Output], pointer: str) -> Output:
     read = walk.read(reads, pointer)
-    context = None if walk.spec.context is None or read.pace == VECTOR else walk.steps(read.pace)
+    context = None if walk.spec.context is None or read.pace == VECTOR else max(walk.spec.context // read.pace, 1)
     for place, code, detail in leaf_faults(block, read, context, is_forked=walk.is_forked):
         walk.fault(f"{pointer}/{place}", code, detail)
     if isinstance(block, SeriesBlock):

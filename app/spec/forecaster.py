@@ -12,6 +12,7 @@ from pydantic import Field
 
 from app.spec.blocks import Block
 from app.spec.cells import Description, Name
+from app.spec.decoders import Decoder, DirectDecoder, ForkingDecoder, RecursiveDecoder
 from app.spec.training import Training
 
 CalendarFeature = Literal[
@@ -55,24 +56,6 @@ class Scaling(Description):
 
     target: Literal["mean_abs", "standard", "none"] = "mean_abs"
     covariates: Literal["standard", "none"] = "standard"
-
-
-class DirectDecoder(Description):
-    """All horizon steps at once from the newest state, and from the columns known over the horizon."""
-
-    kind: Literal["direct"]
-
-
-class ForkingDecoder(Description):
-    """As `direct`, and learnt at every position of the context: one pass gives as many lessons as it has steps (Wen et al. 2017).
-
-    The network must not see ahead: nothing that reads backward, no convolution that is not causal.
-    """
-
-    kind: Literal["forking"]
-
-
-Decoder = Annotated[DirectDecoder | ForkingDecoder, Field(discriminator="kind")]
 
 
 class PointHead(Description):
@@ -125,15 +108,43 @@ class NegativeBinomialHead(Description):
     kind: Literal["negative_binomial"]
 
 
-Head = Annotated[PointHead | QuantilesHead | NormalHead | StudentHead | PoissonHead | NegativeBinomialHead, Field(discriminator="kind")]
+class TweedieHead(Description):
+    """A compound Poisson-gamma distribution a step: zeros among positive values, as of rain or of sales in money (Jorgensen 1987).
+
+    Attributes:
+        power: of the mean in the variance: 1 would be Poisson's, 2 the gamma distribution's.
+    """
+
+    kind: Literal["tweedie"]
+    power: Annotated[float, Field(ge=1.05, le=1.95)] = 1.5
+
+
+class MixtureHead(Description):
+    """A mixture of normal distributions a step, by its likelihood (Bishop 1994).
+
+    Attributes:
+        components: of the mixture.
+    """
+
+    kind: Literal["mixture"]
+    components: Annotated[int, Field(ge=2, le=20)] = 3
+
+
+Distribution = NormalHead | StudentHead | PoissonHead | NegativeBinomialHead | TweedieHead | MixtureHead
+"""Heads that are learnt by their likelihood."""
+
+Head = Annotated[PointHead | QuantilesHead | Distribution, Field(discriminator="kind")]
 
 COUNT_HEADS = (PoissonHead, NegativeBinomialHead)
 """What wants a target of counts."""
 
+POSITIVE_HEADS = (*COUNT_HEADS, TweedieHead)
+"""What wants a target without numbers below zero."""
+
 
 def learns_at_every_step(spec: ForecasterSpec) -> bool:
     """Whether the loss is taken after every step of the context, so that nothing in the network may see ahead."""
-    return isinstance(spec.decoder, ForkingDecoder)
+    return isinstance(spec.decoder, ForkingDecoder | RecursiveDecoder)
 
 
 def _the_target() -> dict[str, Input]:

@@ -7,7 +7,8 @@ from typing import get_args
 
 from app.spec.blocks import Attention, Conv, InstanceNorm, Lags, Leaf, Segment, SeriesBlock, Smooth, Whole
 from app.spec.cells import AnyCell, Cell, Lstm
-from app.spec.forecaster import COUNT_HEADS, ForecasterSpec, Input, PointHead, QuantilesHead, Scaling
+from app.spec.decoder_options import decoder_faults
+from app.spec.forecaster import COUNT_HEADS, POSITIVE_HEADS, ForecasterSpec, Input, PointHead, QuantilesHead, Scaling
 from app.spec.shapes import VECTOR, input_width, targets_of, width_after
 from app.spec.training import Training
 from app.spec.walk import Output
@@ -30,8 +31,9 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
     head, training = spec.head, spec.training
     if isinstance(head, PointHead) and head.delta is not None and head.loss != "huber":
         yield "head/delta", "inert", f"delta does nothing for the loss {head.loss!r}; use 'huber', or leave it out"
-    if isinstance(head, COUNT_HEADS) and spec.scaling.target == "standard":
-        sentence = f"the head {head.kind!r} is of counts, which 'standard' makes numbers below zero of; use 'mean_abs' or 'none'"
+    if isinstance(head, POSITIVE_HEADS) and spec.scaling.target == "standard":
+        what = "counts" if isinstance(head, COUNT_HEADS) else "values from zero on"
+        sentence = f"the head {head.kind!r} is of {what}, which 'standard' makes numbers below zero of; use 'mean_abs' or 'none'"
         yield "scaling/target", "not_for_counts", sentence
     levels = list(head.levels) if isinstance(head, QuantilesHead) else []
     if levels != sorted(set(levels)):
@@ -39,6 +41,7 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
     has_covariates = any(column != "y" for group in spec.inputs.values() if group.known != "static" for column in group.columns)
     if spec.scaling.covariates != Scaling().covariates and not has_covariates:
         yield "scaling/covariates", "inert", "no input has a covariate to scale; leave it out"
+    yield from decoder_faults(spec)
     yield from _training_faults(training)
 
 
@@ -127,7 +130,7 @@ def _place_faults(block: Leaf, read: Output, *, is_forked: bool) -> Iterator[Opt
         yield (
             place,
             "not_causal",
-            "the decoder 'forking' learns at every step of the context, and this block sees ahead; use 'direct', or read forward",
+            "the decoder learns at every step of the context, and this block sees ahead; use 'direct', or read forward",
         )
     if is_forked and isinstance(block, InstanceNorm):
         sentence = "the decoder learns at every step of the context, and this block's level is that of the whole; use the decoder"
@@ -157,8 +160,9 @@ def series_faults(spec: ForecasterSpec, block: SeriesBlock, met_before: int) -> 
     elif isinstance(block, Smooth) and spec.inputs[block.source or ""] != Input(columns=("y",)):
         sentence = f"'smooth' follows the target alone, and the input {block.source!r} has more"
         yield "from", "wants_target", f"{sentence}; give it an input with the single column 'y'"
-    if isinstance(spec.head, COUNT_HEADS):
-        sentence = f"{block.kind!r} gives the head what is no count, and the head {spec.head.kind!r} is of counts"
+    if isinstance(spec.head, POSITIVE_HEADS):
+        given, wanted = ("no count", "counts") if isinstance(spec.head, COUNT_HEADS) else ("below zero too", "values from zero on")
+        sentence = f"{block.kind!r} gives the head what is {given}, and the head {spec.head.kind!r} is of {wanted}"
         yield "kind", "not_for_counts", f"{sentence}; use 'quantiles', or leave the block out"
     if isinstance(block, Smooth):
         yield from _smooth_faults(spec, block)

@@ -13,36 +13,23 @@ from pydantic_core import ErrorDetails
 
 from app.errors import Fault, SpecError, pointer_to, shown
 from app.spec.blocks import ALL_KINDS
-from app.spec.cells import AnyBlock, Description
-from app.spec.forecaster import (
-    DirectDecoder,
-    ForecasterSpec,
-    ForkingDecoder,
-    Input,
-    NegativeBinomialHead,
-    NormalHead,
-    PointHead,
-    PoissonHead,
-    QuantilesHead,
-    Scaling,
-    StudentHead,
-)
+from app.spec.cells import Description
+from app.spec.decoders import Decoder
+from app.spec.forecaster import ForecasterSpec, Head, Input, Scaling
 from app.spec.training import Phase, Training
 
 DEEPEST_DOCUMENT = 100
 """Lists and objects inside each other: far more than any network needs, far less than a stack overflow."""
 
-_BLOCKS: dict[str, type[AnyBlock]] = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in ALL_KINDS}
-_HEADS: dict[str, type[Description]] = {
-    "point": PointHead,
-    "quantiles": QuantilesHead,
-    "normal": NormalHead,
-    "student_t": StudentHead,
-    "poisson": PoissonHead,
-    "negative_binomial": NegativeBinomialHead,
-}
-_DECODERS: dict[str, type[Description]] = {"direct": DirectDecoder, "forking": ForkingDecoder}
-_KINDS: dict[str, type[Description]] = {**_BLOCKS, **_HEADS, **_DECODERS}
+
+def _kinds_in(kinds: Iterable[type[Description]]) -> dict[str, type[Description]]:
+    return {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in kinds}
+
+
+_BLOCKS = _kinds_in(ALL_KINDS)
+_HEADS = _kinds_in(get_args(get_args(Head)[0]))
+_DECODERS = _kinds_in(get_args(get_args(Decoder)[0]))
+_KINDS = {**_BLOCKS, **_HEADS, **_DECODERS}
 _SECTIONS = {"scaling": Scaling, "training": Training}
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
 from app.spec.blocks import (
@@ -28,16 +28,19 @@ from app.spec.blocks import (
     Stack,
 )
 from app.spec.cells import AnyCell, Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
+from app.spec.decoders import DirectDecoder, ForkingDecoder, RecursiveDecoder, SegmentsDecoder, SequenceDecoder
 from app.spec.forecaster import (
     ForecasterSpec,
     Head,
     Input,
+    MixtureHead,
     NegativeBinomialHead,
     NormalHead,
     PointHead,
     PoissonHead,
     QuantilesHead,
     StudentHead,
+    TweedieHead,
 )
 
 VECTOR = 0
@@ -210,16 +213,50 @@ def head_width(head: Head) -> int:
     match head:
         case PointHead() | PoissonHead():
             return 1
-        case NormalHead() | NegativeBinomialHead():
+        case NormalHead() | NegativeBinomialHead() | TweedieHead():
             return 2
         case StudentHead():
             return 3
         case QuantilesHead(levels=levels):
             return len(levels)
+        case MixtureHead(components=components):
+            return 3 * components
         case _:
             assert_never(head)
 
 
 def decoder_parameters(spec: ForecasterSpec, width: int, horizon: int) -> int:
-    """Trainable numbers of the direct decoder: one affine map from the newest state and all that is known over the horizon."""
-    return (width + horizon * future_width(spec.inputs) + 1) * horizon * head_width(spec.head)
+    """Trainable numbers of a decoder from states of this width to so many steps; see `app/nets/decoders.py` for what each is made of."""
+    return sum(count * of for count, of in _decoder_parts(spec, width, horizon, each_run=False))
+
+
+def decoder_multiply_adds(spec: ForecasterSpec, width: int, horizon: int) -> int:
+    """Multiply-adds of a decoder in one training window: of its maps and cells, each as often as it runs."""
+    return sum(count * of for count, of in _decoder_parts(spec, width, horizon, each_run=True))
+
+
+def _decoder_parts(spec: ForecasterSpec, width: int, horizon: int, *, each_run: bool) -> Iterator[tuple[int, int]]:
+    """Parts of a decoder: once or as often as they run, and their parameters."""
+    known, outputs = future_width(spec.inputs), head_width(spec.head)
+    match spec.decoder:
+        case DirectDecoder() | ForkingDecoder():
+            yield 1, affine_parameters(width + horizon * known, horizon * outputs)
+        case RecursiveDecoder():
+            yield window_steps(spec) if each_run else 1, affine_parameters(width, outputs)
+        case SegmentsDecoder(width=steps):
+            segments = -(-horizon // steps)
+            cell = Gru(kind="gru", units=width, reset="after")
+            yield 1, 0 if each_run else segments * width
+            yield segments if each_run else 1, _weights_of(cell, width + steps * known) + affine_parameters(width, steps * outputs)
+        case SequenceDecoder(units=units, cell=kind):
+            own: Cell = Lstm(kind="lstm", units=units) if kind == "lstm" else Gru(kind="gru", units=units, reset="after")
+            yield 1, (0 if width == units else affine_parameters(width, units)) + (0 if each_run else horizon * units)
+            yield horizon if each_run else 1, _weights_of(own, units + known) + affine_parameters(units, outputs)
+        case _:
+            assert_never(spec.decoder)
+
+
+def window_steps(spec: ForecasterSpec) -> int:
+    """Steps that the network takes through a training window: a recursive decoder learns over the horizon too."""
+    context, horizon = spec.context or 1, spec.horizon or 1
+    return context + horizon - 1 if isinstance(spec.decoder, RecursiveDecoder) else context

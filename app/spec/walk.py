@@ -10,7 +10,7 @@ from app.errors import Fault, SpecError
 from app.spec.blocks import Block
 from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import NetworkLimits
-from app.spec.shapes import VECTOR
+from app.spec.shapes import VECTOR, window_steps
 
 
 @dataclass(frozen=True)
@@ -119,10 +119,10 @@ class Walk:
         raise SpecError("; ".join(fault.detail for fault in self.faults[:3]), faults=tuple(self.faults))
 
     def steps(self, pace: int) -> int:
-        """Steps that a sequence of this pace has, of a context of 1 where it is not known yet."""
+        """Steps that a sequence of this pace has in a training window, of a context of 1 where it is not known yet."""
         if pace == VECTOR:
             return self.steps(1) if self.is_forked else 1
-        return max((self.spec.context or 1) // pace, 1)
+        return max(window_steps(self.spec) // pace, 1)
 
     def read(self, outputs: Sequence[Output], pointer: str) -> Output:
         """What a block reads, side by side."""

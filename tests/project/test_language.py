@@ -11,14 +11,15 @@ from pydantic import BaseModel
 from app.spec.blocks import ALL_KINDS
 from app.spec.cells import AnyBlock, AnyCell
 from app.spec.compile import compile_spec
-from app.spec.forecaster import ForecasterSpec, ForkingDecoder, Input
+from app.spec.forecaster import ForecasterSpec, Input
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from app.spec.training import Phase, Training
 
 PAGE = (Path(__file__).parents[2] / "docs" / "language.md").read_text()
 HEADS = get_args(ForecasterSpec.model_fields["head"].annotation)
-KINDS: list[type[BaseModel]] = [*ALL_KINDS, ForkingDecoder, *HEADS]
+DECODERS = get_args(ForecasterSpec.model_fields["decoder"].annotation)
+KINDS: list[type[BaseModel]] = [*ALL_KINDS, *DECODERS, *HEADS]
 COMMON = set(AnyBlock.model_fields) | {"kind"}
 
 

@@ -65,7 +65,6 @@ class Training:
         self.settings: TrainingSpec = spec.training
         self.material = material
         self.head = build_head(spec)
-        self.is_forked = spec.decoder.kind == "forking"
         self.stages = plan(spec)
         self.progress = Progress()
         self._spec, self._device = spec, device
@@ -127,7 +126,7 @@ class Training:
         """How the gradients flow now; see `worker.training.flow`."""
         cutoffs = self.material.split.train.position
         rows = probe_rows(len(cutoffs))
-        return measure(self.run, self.head, self.material.source.batch(cutoffs[rows]), cutoffs, rows)
+        return measure(self.run, self.head, self.material.source.lesson(cutoffs[rows], is_whole=False), cutoffs, rows)
 
     @property
     def is_flow_due(self) -> bool:
@@ -224,7 +223,7 @@ def _learn(training: Training, order: npt.NDArray[np.int64]) -> Batch | Rollback
         group["lr"] = progress.lr
     first = progress.batch * settings.batch_size
     rows, cutoffs = order[first : first + settings.batch_size], training.material.split.train.position
-    windows = training.material.source.batch(cutoffs[rows], is_forked=training.is_forked)
+    windows = training.material.source.lesson(cutoffs[rows], is_whole=True)
     training.optimizer.zero_grad(set_to_none=True)
     raw, windows = training.run.look(windows, cutoffs, rows)
     loss = training.head.loss(raw, windows.target, windows.observed, windows.scales)
@@ -287,7 +286,7 @@ def validation_loss(training: Training) -> float | None:
     with torch.no_grad():
         for first in range(0, len(cutoffs), VALIDATION_BATCH):
             rows = np.arange(first, min(first + VALIDATION_BATCH, len(cutoffs)))
-            windows = training.material.source.batch(cutoffs[rows])
+            windows = training.material.source.lesson(cutoffs[rows], is_whole=False)
             raw, windows = training.run.look(windows, cutoffs, rows)
-            total += len(rows) * training.head.loss(raw, windows.target, windows.observed, windows.scale).item()
+            total += len(rows) * training.head.loss(raw, windows.target, windows.observed, windows.scales).item()
     return total / len(cutoffs)

@@ -66,14 +66,14 @@ def measure(run: StageRun, head: Head, windows: Windows, cutoffs: np.ndarray, ro
     Args:
         run: the present stage.
         head: what the loss is of.
-        windows: the probe's, not forked.
+        windows: the probe's, of the horizon alone.
         cutoffs: of all training windows.
         rows: which of them the probe is.
     """
     run.set_training(is_training=False)
     with torch.enable_grad(), _listening(run.layers) as seen:
         raw, windows = run.look(windows, cutoffs, rows)
-        loss = head.loss(raw, windows.target, windows.observed, windows.scale)
+        loss = head.loss(raw, windows.target, windows.observed, windows.scales)
         layers = {place: layer for place, layer in run.layers.items() if place in seen}
         weights = [parameter for layer in layers.values() for parameter in layer.parameters() if parameter.requires_grad]
         wanted = [*(seen[place].probe for place in layers), *weights]

@@ -13,7 +13,7 @@ from app.series.panel import TARGET, Panel
 from app.series.scaling import CovariateScaling
 from app.series.split import Split, split_panel, training_part
 from app.spec.blocks import Smooth, every
-from app.spec.forecaster import COUNT_HEADS, ForecasterSpec
+from app.spec.forecaster import COUNT_HEADS, POSITIVE_HEADS, ForecasterSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +45,8 @@ def prepare(spec: ForecasterSpec, panel: Panel, device: torch.device) -> Materia
         UnfitDataError: no window has something observed to learn.
         SeriesError: the description wants a calendar and the times are step numbers.
     """
-    if isinstance(spec.head, COUNT_HEADS):
-        _check_counts(spec.head.kind, panel)
+    if isinstance(spec.head, POSITIVE_HEADS):
+        _check_target(spec.head.kind, panel, is_of_counts=isinstance(spec.head, COUNT_HEADS))
     smoothing = next((block for block in every(spec.network) if isinstance(block, Smooth)), None)
     if smoothing is not None and smoothing.form == "multiplicative":
         _check_positive(panel)
@@ -78,13 +78,15 @@ def _check_positive(panel: Panel) -> None:
         )
 
 
-def _check_counts(head: str, panel: Panel) -> None:
+def _check_target(head: str, panel: Panel, *, is_of_counts: bool) -> None:
     target = panel.columns[TARGET]
-    wrong = np.flatnonzero(np.isfinite(target) & ((target < 0) | (target != np.rint(target))))
+    unfit = (target < 0) | (is_of_counts & (target != np.rint(target)))
+    wrong = np.flatnonzero(np.isfinite(target) & unfit)
     if len(wrong):
         series = int(np.searchsorted(panel.offsets, wrong[0], side="right")) - 1
+        what, fault = ("counts", "below zero or no whole numbers") if is_of_counts else ("values from zero on", "below zero")
         raise UnfitDataError(
-            f"the head {head!r} is of counts, and series {panel.ids[series]!r} has {target[wrong[0]]:g} ({len(wrong):,} values are below "
-            "zero or no whole numbers); use the head 'quantiles' or 'student_t'",
+            f"the head {head!r} is of {what}, and series {panel.ids[series]!r} has {target[wrong[0]]:g} ({len(wrong):,} values are "
+            f"{fault}); use the head 'quantiles' or 'student_t'",
             pointer="#/architecture/head",
         )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from app.forecasting.windows import Windows, WindowSource
 from app.nets.blocks import Branches, Layer, Tap
-from app.nets.build import Network, initialise_linear
+from app.nets.build import Network, draw_weights
 from app.nets.outlook import HIDDEN
 from app.nets.run import Run
 from app.spec.blocks import names_in, sources_in
@@ -84,7 +84,7 @@ class StageRun:
     def draw_head(self) -> None:
         """Draw the weights of the stage's own head, if it has one."""
         if self.stage.own_head:
-            initialise_linear(self.decoder)
+            draw_weights(self.decoder)
 
     def _learners(self) -> dict[str, nn.Parameter]:
         """What learns, by name; everything else in the network is frozen."""
@@ -138,15 +138,15 @@ class StageRun:
         if not self._prefix or len(cutoffs) == 0 or visits < len(cutoffs):
             return
         self.set_training(is_training=False)
-        first = self._computed(source.batch(cutoffs[:1]))
+        first = self._computed(source.lesson(cutoffs[:1], is_whole=False))
         size = sum(values.numel() * values.element_size() for values in (first.sequence, *first.named.values()))
         if size * len(cutoffs) > CACHE_BYTES:
             return
-        parts = [self._computed(source.batch(cutoffs[begin : begin + CHUNK])) for begin in range(0, len(cutoffs), CHUNK)]
+        parts = [self._computed(source.lesson(cutoffs[begin : begin + CHUNK], is_whole=False)) for begin in range(0, len(cutoffs), CHUNK)]
         named = {name: torch.cat([part.named[name] for part in parts]) for name in first.named}
         self._caches[id(cutoffs)] = Prefix(torch.cat([part.sequence for part in parts]), named)
 
-    def look(self, windows: Windows, cutoffs: Rows, rows: Rows) -> tuple[Float[Tensor, "cutoffs horizon outputs"], Windows]:
+    def look(self, windows: Windows, cutoffs: Rows, rows: Rows) -> tuple[Float[Tensor, "cutoffs steps outputs"], Windows]:
         """The head's raw numbers, and the windows with their targets in the same units.
 
         Args:

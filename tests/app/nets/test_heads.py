@@ -61,7 +61,7 @@ def test_levels_between_and_beyond_the_known_ones_follow_the_normal_distribution
     known, wanted = (0.1, 0.4, 0.8), (0.01, 0.3, 0.5, 0.99)
     values = torch.tensor([[[normal(level) for level in known]]], dtype=torch.float64)
     expected = torch.tensor([[[normal(level) for level in wanted]]], dtype=torch.float64)
-    torch.testing.assert_close(interpolate(values, known, wanted), expected)
+    torch.testing.assert_close(interpolate(values, known, torch.tensor([[wanted]], dtype=torch.float64)), expected)
 
 
 def test_a_single_level_says_nothing_of_others() -> None:

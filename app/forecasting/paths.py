@@ -1,0 +1,75 @@
+"""How does a network that sees one step ahead forecast many? By paths: each step is a sample, and what the next one reads.
+
+    context -> state --draw--> y_1 --[y_1, known of step 2]--> state --draw--> y_2 -> ...        for all paths at once, in the batch
+
+The context is read once; each path goes on from its state. Ranks of the samples are a Latin hypercube out of the description's seed, the
+same for every series: so equal histories have equal forecasts, whoever else is asked for, and a hundred paths are as good as many more.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from app.forecasting.windows import Windows
+from app.nets.build import Network
+from app.nets.heads import Head, stratified_ranks
+from app.series.panel import TARGET
+from app.spec.decoders import RecursiveDecoder
+from app.spec.forecaster import ForecasterSpec
+
+MOST_ROWS = 32_768
+"""Paths that go through the network at once: more is not faster, and takes more memory."""
+
+Paths = Float[Tensor, "batch count horizon"]
+
+
+def draw_paths(spec: ForecasterSpec, network: Network, head: Head, windows: Windows, count: int) -> Paths:
+    """Sample paths in the series' own units; those of a head that knows each step alone are comonotone, see `Head.sample`.
+
+    Args:
+        spec: complete: with context and horizon.
+        network: in evaluation mode.
+        head: of the description.
+        windows: not forked.
+        count: paths of each window.
+    """
+    generator = torch.Generator().manual_seed(spec.training.seed)
+    if not isinstance(spec.decoder, RecursiveDecoder):
+        raw, outlook = network.look(windows.inputs, windows.future, windows.about)
+        return windows.apart(outlook).together(head.sample(raw, count, windows.scale, generator).transpose(1, 2)).transpose(1, 2)
+    ranks = stratified_ranks(spec.horizon or 1, count, generator).to(windows.scale.device)
+    at_once = max(1, MOST_ROWS // count)
+    rows = [slice(first, first + at_once) for first in range(0, len(windows.scale), at_once)]
+    paths = torch.cat([_unrolled(spec, network, head, windows.part(some), ranks) for some in rows])
+    return windows.together(paths.transpose(1, 2)).transpose(1, 2)
+
+
+def _unrolled(spec: ForecasterSpec, network: Network, head: Head, windows: Windows, ranks: Float[Tensor, "horizon count"]) -> Paths:
+    batch, (horizon, count) = len(windows.scale), ranks.shape
+    features, states = network.encode(windows.inputs)
+    raw = network.decode(features[:, -1], windows.future)
+    drawn = [head.draw(raw, ranks[None, :1], windows.scale).flatten()]
+    states = {place: tuple(part.repeat_interleave(count, dim=0) for part in state) for place, state in states.items()}
+    scale = windows.scale.repeat_interleave(count)
+    for step in range(1, horizon):
+        known = windows.future[:, step : step + 1].repeat_interleave(count, dim=0)
+        features, states = network.encode(_next_inputs(spec, drawn[-1], known), states)
+        raw = network.decode(features[:, -1], known)
+        drawn.append(head.draw(raw, ranks[step].repeat(batch)[:, None, None], scale).flatten())
+    return torch.stack(drawn, dim=1).view(batch, count, horizon)
+
+
+def _next_inputs(
+    spec: ForecasterSpec, newest: Float[Tensor, " rows"], known: Float[Tensor, "rows 1 known"]
+) -> dict[str, Float[Tensor, "rows 1 _"]]:
+    """One step of each input: the sample, and what is known of the step after it, which stands in the order of `Windows.future`."""
+    inputs, first = {}, 0
+    for name, group in spec.inputs.items():
+        is_known = group.known == "future"
+        last = first + len(group.columns) * is_known + 2 * len(group.features)
+        own = [] if is_known else [newest[:, None, None]] * group.columns.count(TARGET)
+        inputs[name] = torch.cat([*own, known[:, :, first:last]], dim=2)
+        first = last
+    return inputs
