@@ -147,22 +147,43 @@ def is_whole(network: dict[str, Any]) -> bool:
 @st.composite
 def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]:
     """Whole documents with context and horizon."""
-    heads = [
-        {"kind": "point", "loss": "mae"},
-        {"kind": "point", "loss": "huber", "delta": 0.5},
-        {"kind": "quantiles", "levels": [0.1, 0.5, 0.9]},
-        {"kind": "quantiles", "levels": [0.9]},
-        {"kind": "student_t"},
-        {"kind": "normal"},
-    ]
+    horizon, scaling = draw(st.integers(1, 5)), draw(st.sampled_from(["mean_abs", "standard", "none"]))
+    network = draw(networks(carries_state=carries_state))
+    decoder = draw(_decoders(horizon, carries_state=_carries_state(network)))
+    heads = [*SAMPLED, *([] if scaling == "standard" else POSITIVE), *([] if decoder["kind"] == "recursive" else OF_ONE)]
     return {
         "context": draw(st.integers(3, 12)),
-        "horizon": draw(st.integers(1, 5)),
+        "horizon": horizon,
         "inputs": INPUTS,
-        "scaling": {"target": draw(st.sampled_from(["mean_abs", "standard", "none"]))},
-        "network": draw(networks(carries_state=carries_state)),
+        "scaling": {"target": scaling},
+        "network": network,
+        "decoder": decoder,
         "head": draw(st.sampled_from(heads)),
     }
+
+
+OF_ONE: list[dict[str, Any]] = [
+    {"kind": "point", "loss": "mae"},
+    {"kind": "point", "loss": "huber", "delta": 0.5},
+    {"kind": "quantiles", "levels": [0.9]},
+]
+"""Heads that have nothing to draw samples from."""
+
+SAMPLED: list[dict[str, Any]] = [
+    {"kind": "quantiles", "levels": [0.1, 0.5, 0.9]},
+    {"kind": "student_t"},
+    {"kind": "normal"},
+    {"kind": "mixture", "components": 2},
+]
+POSITIVE: list[dict[str, Any]] = [{"kind": "poisson"}, {"kind": "negative_binomial"}, {"kind": "tweedie", "power": 1.3}]
+
+
+def _decoders(horizon: int, *, carries_state: bool) -> st.SearchStrategy[dict[str, Any]]:
+    """Decoders of all kinds, or of those that learn at the cutoff alone."""
+    sequences = st.fixed_dictionaries({"kind": st.just("sequence"), "units": UNITS, "cell": st.sampled_from(["lstm", "gru"])})
+    segments = st.fixed_dictionaries({"kind": st.just("segments"), "width": st.integers(1, horizon)})
+    everywhere = st.sampled_from([{"kind": "forking"}, {"kind": "recursive", "paths": 7}])
+    return st.one_of(st.just({"kind": "direct"}), sequences, segments, *([everywhere] if carries_state else []))
 
 
 def read_all(document: dict[str, Any]) -> dict[str, Any]:

@@ -51,13 +51,13 @@ class Mixed:
         self.parts = scipy.stats.norm(numbers[..., 3:6].numpy(), positive(raw[..., 6:]))
 
     def mean(self) -> Numbers:
-        return (self.weights * self.parts.mean()).sum(axis=-1)
+        return np.asarray((self.weights * self.parts.mean()).sum(axis=-1))
 
     def cdf(self, values: Numbers) -> Numbers:
-        return (self.weights * self.parts.cdf(values[..., None])).sum(axis=-1)
+        return np.asarray((self.weights * self.parts.cdf(values[..., None])).sum(axis=-1))
 
     def logpdf(self, values: Numbers) -> Numbers:
-        return np.log((self.weights * self.parts.pdf(values[..., None])).sum(axis=-1))
+        return np.asarray(np.log((self.weights * self.parts.pdf(values[..., None])).sum(axis=-1)))
 
 
 class Compound:
@@ -75,7 +75,7 @@ class Compound:
         return self._mean
 
     def cdf(self, values: Numbers) -> Numbers:
-        return np.exp(-self.rate) + (np.exp(self.log_weights) * self.parts.cdf(values[..., None])).sum(axis=-1)
+        return np.asarray(np.exp(-self.rate) + (np.exp(self.log_weights) * self.parts.cdf(values[..., None])).sum(axis=-1))
 
     def logpdf(self, values: Numbers) -> Numbers:
         with np.errstate(divide="ignore", invalid="ignore"):
