@@ -115,6 +115,24 @@ _SLSTM = {
     "decoder": {"kind": "forking"},
 }
 
+_DEEPAR = {
+    "inputs": {"target": {"columns": ["y"]}},
+    "network": {"kind": "stack", "repeat": 3, "blocks": [{"kind": "lstm", "units": 40}]},
+    "decoder": {"kind": "recursive"},
+    "head": {"kind": "student_t"},
+}
+
+_SEGRNN = {
+    "context": 96,
+    "inputs": {"target": {"columns": ["y"]}},
+    "network": {
+        "kind": "stack",
+        "blocks": [{"kind": "segment", "width": 4}, {"kind": "dense", "units": 64, "activation": "relu"}, {"kind": "gru", "units": 64}],
+    },
+    "decoder": {"kind": "segments", "width": 4},
+    "head": {"kind": "point", "loss": "mae"},
+}
+
 _DOCUMENTS = (
     (
         "stacked",
@@ -147,6 +165,18 @@ _DOCUMENTS = (
         "An LSTM whose steps then attend to those before them",
         "the decoder's form in Lim et al. 2021, IJF 37, without its gates",
         _ATTENTIVE,
+    ),
+    (
+        "deepar",
+        "A distribution of the next step alone; the horizon is forecast by paths of its own samples",
+        "Salinas et al. 2017, arXiv 1704.04110",
+        _DEEPAR,
+    ),
+    (
+        "segrnn",
+        "Segments of the context in, segments of the horizon out, all at once; the context must be in whole segments of 4 steps",
+        "Lin et al. 2023, arXiv 2308.11200",
+        _SEGRNN,
     ),
     ("slstm", "A residual stack of scalar xLSTM layers", "Beck et al. 2024, arXiv 2405.04517", _SLSTM),
 )
