@@ -149,8 +149,10 @@ def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]
     """Whole documents with context and horizon."""
     horizon, scaling = draw(st.integers(1, 5)), draw(st.sampled_from(["mean_abs", "standard", "none"]))
     network = draw(networks(carries_state=carries_state))
-    decoder = draw(_decoders(horizon, carries_state=_carries_state(network)))
-    heads = [*SAMPLED, *([] if scaling == "standard" else POSITIVE), *([] if decoder["kind"] == "recursive" else OF_ONE)]
+    is_apart = network.get("blocks", [network])[0]["kind"] in {"instance_norm", "smooth"}
+    decoder = draw(_decoders(horizon, carries_state=_carries_state(network), is_apart=is_apart))
+    is_positive = scaling != "standard" and not is_apart
+    heads = [*SAMPLED, *(POSITIVE if is_positive else []), *([] if decoder["kind"] == "recursive" else OF_ONE)]
     return {
         "context": draw(st.integers(3, 12)),
         "horizon": horizon,
@@ -178,11 +180,11 @@ SAMPLED: list[dict[str, Any]] = [
 POSITIVE: list[dict[str, Any]] = [{"kind": "poisson"}, {"kind": "negative_binomial"}, {"kind": "tweedie", "power": 1.3}]
 
 
-def _decoders(horizon: int, *, carries_state: bool) -> st.SearchStrategy[dict[str, Any]]:
+def _decoders(horizon: int, *, carries_state: bool, is_apart: bool) -> st.SearchStrategy[dict[str, Any]]:
     """Decoders of all kinds, or of those that learn at the cutoff alone."""
     sequences = st.fixed_dictionaries({"kind": st.just("sequence"), "units": UNITS, "cell": st.sampled_from(["lstm", "gru"])})
     segments = st.fixed_dictionaries({"kind": st.just("segments"), "width": st.integers(1, horizon)})
-    everywhere = st.sampled_from([{"kind": "forking"}, {"kind": "recursive", "paths": 7}])
+    everywhere = st.sampled_from([{"kind": "forking"}, *([] if is_apart else [{"kind": "recursive", "paths": 7}])])
     return st.one_of(st.just({"kind": "direct"}), sequences, segments, *([everywhere] if carries_state else []))
 
 

@@ -127,7 +127,12 @@ _SEGRNN = {
     "inputs": {"target": {"columns": ["y"]}},
     "network": {
         "kind": "stack",
-        "blocks": [{"kind": "segment", "width": 4}, {"kind": "dense", "units": 64, "activation": "relu"}, {"kind": "gru", "units": 64}],
+        "blocks": [
+            {"kind": "instance_norm", "by": "last", "from": "target"},
+            {"kind": "segment", "width": 4},
+            {"kind": "dense", "units": 64, "activation": "relu"},
+            {"kind": "gru", "units": 64},
+        ],
     },
     "decoder": {"kind": "segments", "width": 4},
     "head": {"kind": "point", "loss": "mae"},
@@ -174,7 +179,7 @@ _DOCUMENTS = (
     ),
     (
         "segrnn",
-        "Segments of the context in, segments of the horizon out, all at once; the context must be in whole segments of 4 steps",
+        "Segments in, segments out, all at once and from the last value on; the context must be whole segments of 4 steps",
         "Lin et al. 2023, arXiv 2308.11200",
         _SEGRNN,
     ),

@@ -49,6 +49,8 @@ def test_attention_has_no_state_to_go_on_from_wherever_it_stands_and_may_rebuild
     found = faults(**RECURSIVE, network=inner)
     assert set(found) == {"#/network/blocks/1/branches/1/kind"}
     assert "'attention' has no state to go on from; use the decoder 'forking'" in found["#/network/blocks/1/branches/1/kind"]
+    smooth = {"kind": "stack", "blocks": [{"kind": "smooth", "from": "target"}, GRU]}
+    assert "'smooth' has no state to go on from" in faults(**RECURSIVE, network=smooth)["#/network/blocks/0/kind"]
     autoencoder = {"kind": "autoencoder", "encoder": GRU, "code": 2, "decoder": attention}
     assert compiled(**RECURSIVE, network=autoencoder).parameters > 0
 

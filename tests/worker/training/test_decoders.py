@@ -94,7 +94,7 @@ def test_a_recursive_decoder_learns_from_every_step_what_a_direct_one_learns_of_
     direct.network.load_state_dict(recursive.network.state_dict())
     cutoffs, rows = np.array([30]), np.array([0])
     whole = recursive.material.source.lesson(cutoffs, is_whole=True)
-    raw = recursive.run.raw(whole, cutoffs, rows)
+    raw, _ = recursive.run.look(whole, cutoffs, rows)
     assert raw.shape == (7, 1, 2)
     for step in range(7):
         inputs = {"target": whole.inputs["target"][:, : step + 1]}

@@ -57,8 +57,8 @@ def test_deepar_has_the_one_step_likelihood_of_an_lstm_that_is_fed_with_what_was
         expected.append(-scipy.stats.t(freedom.numpy(), location.numpy(), width.numpy()).logpdf(scaled[1:].numpy()))
     rows = np.arange(2)
     for is_whole, first in ((True, 0), (False, 13)):
-        windows = training.material.source.lesson(cutoffs, is_whole=is_whole)
-        loss = training.head.loss(training.run.raw(windows, cutoffs, rows), windows.target, windows.observed, windows.scales)
+        raw, windows = training.run.look(training.material.source.lesson(cutoffs, is_whole=is_whole), cutoffs, rows)
+        loss = training.head.loss(raw, windows.target, windows.observed, windows.scales)
         assert loss.item() == pytest.approx(np.mean([one[first:] for one in expected]), rel=1e-5)
     assert np.isfinite(validation_loss(training) or np.nan)
 
@@ -74,7 +74,11 @@ def test_segrnn_is_a_gru_over_segments_and_a_step_of_another_for_each_segment_to
     decoding = nn.GRU(64, 64, batch_first=True).requires_grad_(requires_grad=False)
     load_into(decoding, 0, decoder.cell)
     windows = training.material.source.batch(np.array([30, 77]))
-    segments: Tensor = windows.inputs["target"].reshape(2, 4, 4)
-    state = by_hand(torch.relu(network.blocks[1].linear(segments)))[0][:, -1]  # type: ignore[operator]
+    target = windows.inputs["target"]
+    segments: Tensor = (target - target[:, -1:]).reshape(2, 4, 4)
+    state = by_hand(torch.relu(network.blocks[2].linear(segments)))[0][:, -1]  # type: ignore[operator]
     ahead = decoding(decoder.places[:1].expand(2, 1, -1), state[None])[0]
-    torch.testing.assert_close(network(windows.inputs, windows.future)[..., 0], decoder.out(ahead)[:, 0])
+    raw, outlook = network.look(windows.inputs, windows.future)
+    torch.testing.assert_close(raw[..., 0], decoder.out(ahead)[:, 0])
+    mean = windows.apart(outlook).together(raw)[..., 0] / windows.scale[:, None]
+    torch.testing.assert_close(mean.float(), decoder.out(ahead)[:, 0] + target[:, -1])
