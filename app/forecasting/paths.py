@@ -53,9 +53,12 @@ def _unrolled(spec: ForecasterSpec, network: Network, head: Head, windows: Windo
     drawn = [head.draw(raw, ranks[None, :1], windows.scale).flatten()]
     states = {place: tuple(part.repeat_interleave(count, dim=0) for part in state) for place, state in states.items()}
     scale = windows.scale.repeat_interleave(count)
+    static = {
+        name: windows.inputs[name][:, :1].repeat_interleave(count, dim=0) for name, group in spec.inputs.items() if group.known == "static"
+    }
     for step in range(1, horizon):
         known = windows.future[:, step : step + 1].repeat_interleave(count, dim=0)
-        features, states = network.encode(_next_inputs(spec, drawn[-1], known), states)
+        features, states = network.encode(_next_inputs(spec, drawn[-1], known) | static, states)
         raw = network.decode(features[:, -1], known)
         drawn.append(head.draw(raw, ranks[step].repeat(batch)[:, None, None], scale).flatten())
     return torch.stack(drawn, dim=1).view(batch, count, horizon)
@@ -64,12 +67,11 @@ def _unrolled(spec: ForecasterSpec, network: Network, head: Head, windows: Windo
 def _next_inputs(
     spec: ForecasterSpec, newest: Float[Tensor, " rows"], known: Float[Tensor, "rows 1 known"]
 ) -> dict[str, Float[Tensor, "rows 1 _"]]:
-    """One step of each input: the sample, and what is known of the step after it, which stands in the order of `Windows.future`."""
+    """One step of each input that changes: the sample, and what is known of the step after it, in the order of `Windows.future`."""
     inputs, first = {}, 0
     for name, group in spec.inputs.items():
-        is_known = group.known == "future"
-        last = first + len(group.columns) * is_known + 2 * len(group.features)
-        own = [] if is_known else [newest[:, None, None]] * group.columns.count(TARGET)
+        last = first + len(group.columns) * (group.known == "future") + 2 * len(group.features)
+        own = [newest[:, None, None]] * group.columns.count(TARGET)
         inputs[name] = torch.cat([*own, known[:, :, first:last]], dim=2)
         first = last
     return inputs

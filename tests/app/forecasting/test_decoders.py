@@ -115,6 +115,10 @@ def windows_of(forecaster: Forecaster, histories: tuple[History, ...] = (history
     return source.batch(panel.offsets[:-1] + CONTEXT)
 
 
+def in_region(history: History, code: int) -> History:
+    return replace(history, columns={**history.columns, "region": np.full(len(history.columns["y"]), float(code))})
+
+
 NETWORKS: dict[str, dict[str, Any]] = {
     "lstm": {"kind": "lstm", "units": 8},
     "dilated": {"kind": "stack", "blocks": [{"kind": "gru", "units": 4, "dilation": 2}, {"kind": "slstm", "units": 3}]},
@@ -125,9 +129,14 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_paths_that_carry_their_state_are_those_that_read_all_again_at_every_step(name: str) -> None:
-    inputs = {"weather": {"columns": ["x"], "known": "future"}, "target": {"columns": ["y"], "features": ["day_of_week"]}}
+    shop = {"columns": ["region"], "known": "static", "embed": 2, "categories": {"region": ["north", "south"]}}
+    inputs = {
+        "weather": {"columns": ["x"], "known": "future"},
+        "shop": shop,
+        "target": {"columns": ["y"], "features": ["day_of_week"]},
+    }
     forecaster = forecaster_with("recursive", network=NETWORKS[name], inputs=inputs)
-    windows = windows_of(forecaster, (history_of("a"), history_of("b", seed=3)))
+    windows = windows_of(forecaster, tuple(in_region(history_of(str(code), seed=code), code) for code in (1, 2)))
     count = 5
     paths = torch.from_numpy(forecaster.sample_windows(windows, count)).float()
     ranks = stratified_ranks(HORIZON, count, torch.Generator().manual_seed(forecaster.spec.training.seed))
@@ -140,7 +149,7 @@ def test_paths_that_carry_their_state_are_those_that_read_all_again_at_every_ste
             torch.testing.assert_close(drawn[:, 0], paths[:, path, step], rtol=1e-4, atol=1e-5)
             if step + 1 < HORIZON:
                 known = windows.future[:, step + 1]
-                newest = {"weather": known[:, :1], "target": torch.cat([drawn, known[:, 1:]], dim=1)}
+                newest = {"weather": known[:, :1], "shop": read["shop"][:, 0], "target": torch.cat([drawn, known[:, 1:]], dim=1)}
                 read = {group: torch.cat([values, newest[group][:, None]], dim=1) for group, values in read.items()}
 
 
