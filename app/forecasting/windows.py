@@ -22,7 +22,8 @@ from app.series.calendar import calendar_features
 from app.series.panel import TARGET, Panel
 from app.series.scaling import SMALLEST_SCALE, CovariateScaling
 from app.spec.decoders import RecursiveDecoder
-from app.spec.forecaster import ForecasterSpec, Input, learns_at_every_step
+from app.spec.forecaster import ForecasterSpec, learns_at_every_step
+from app.spec.inputs import Input
 
 MOST_FORKS = 64
 """Steps of a context that a forking decoder learns at: a horizon after each of a thousand steps would take gigabytes."""

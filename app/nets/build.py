@@ -10,8 +10,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from app.nets.autoencoder import Autoencoder as AutoencoderModule
-from app.nets.blocks import Branches, Chain, Past, Shared, Skipped, Tap
+from app.nets.blocks import Tap
 from app.nets.cells import CellState, Drawn
+from app.nets.combinators import Branches, Chain, Inlaid, Shared, Skipped
 from app.nets.decoders import Decoder, build_decoder
 from app.nets.distributions import NegativeBinomialHead, NormalHead, PoissonHead, StudentHead
 from app.nets.embedding import Embedding
@@ -21,15 +22,11 @@ from app.nets.mixture import MixtureHead
 from app.nets.outlook import HIDDEN, Outlook, SeriesLayer, series_layer
 from app.nets.run import About, Run
 from app.nets.tweedie import TweedieHead
+from app.nets.wrappers import Past
 from app.spec import forecaster
-from app.spec.blocks import (
-    Autoencoder,
-    Block,
-    Connect,
-    Share,
-    Stack,
-)
-from app.spec.forecaster import ForecasterSpec, Input, learns_at_every_step
+from app.spec.blocks import Autoencoder, Block, Connect, Model, Share, Stack
+from app.spec.forecaster import ForecasterSpec, learns_at_every_step
+from app.spec.inputs import Input
 from app.spec.shapes import input_width, merged_width, skipped_width, targets_of, width_after
 
 PLACE = "network"
@@ -230,6 +227,12 @@ class _Builder:
                 encoder, decoder = self.build(block.encoder, width, f"{place}.encoder"), self.build(block.decoder, code, f"{place}.decoder")
                 encoded, decoded = self.widths[f"{place}.encoder"], self.widths[f"{place}.decoder"]
                 return AutoencoderModule(encoder, encoded, code, decoder, decoded, width, every_step=self._site.every_step), code
+            case Model(inputs=inputs, network=network):
+                builder = _Builder(inputs or {}, self._site)
+                body = builder.build(network or block, sum(builder.named.values()), place)
+                return Inlaid(body, {name: block.reads.get(name, name) for name in inputs or {}}, is_frozen=block.frozen), builder.widths[
+                    place
+                ]
             case Share(of=name):
                 return Shared(self.blocks[name], place), self.named[name]
             case _:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from app.nets.cells import Drawn
-from app.spec.forecaster import UNKNOWN
+from app.spec.inputs import UNKNOWN
 
 
 class Embedding(Drawn):

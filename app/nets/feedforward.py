@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from app.nets.blocks import ACTIVATIONS
 from app.nets.run import Run
-from app.spec.blocks import Conv
+from app.spec.leaves import Conv
 
 
 class Convolution(nn.Module):

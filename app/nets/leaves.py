@@ -17,7 +17,8 @@ from app.nets.pooling import AttendedStep, Final, LargestStep, MeanStep, NewestS
 from app.nets.smoothing import Smoothing
 from app.nets.stepped import IndRnnCell, LoopLstmCell, MinGruCell, MinLstmCell, SlstmCell
 from app.nets.wrappers import Backward, Both, Dilated, Stepwise
-from app.spec.blocks import (
+from app.spec.cells import Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
+from app.spec.leaves import (
     Activate,
     Attend,
     Attention,
@@ -36,7 +37,6 @@ from app.spec.blocks import (
     Smooth,
     Whole,
 )
-from app.spec.cells import Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
 from app.spec.shapes import width_after
 
 

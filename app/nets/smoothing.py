@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from app.nets.cells import Drawn
 from app.nets.outlook import HIDDEN, Outlook, SeriesLayer
 from app.nets.run import Run
-from app.spec.blocks import Smooth
+from app.spec.leaves import Smooth
 from app.spec.shapes import smoothing_width
 
 SMALLEST_VALUE = 1e-3

@@ -165,3 +165,32 @@ class Highway(Drawn):
         """What was read and what was given, mixed."""
         gate = torch.sigmoid(nn.functional.linear(read, self.weight, self.bias))
         return read + gate * (given - read)
+
+
+class Past(nn.Module):
+    """A way past a block: what it read joins what it gives.
+
+    Args:
+        kind: `none`, `add` (or `residual`), `highway`, or `dense`, which puts them side by side.
+        width: of what the block gives.
+    """
+
+    def __init__(self, kind: str, width: int) -> None:
+        super().__init__()
+        self._kind = kind
+        self.gate = Highway(width) if kind == "highway" else None
+
+    def forward(
+        self, read: Float[Tensor, "batch time width"], given: Float[Tensor, "batch time given"]
+    ) -> Float[Tensor, "batch time both"]:
+        """What was read and what was given, joined."""
+        if self.gate is not None:
+            mixed: Tensor = self.gate(read, given)
+            return mixed
+        match self._kind:
+            case "add" | "residual":
+                return read + given
+            case "dense":
+                return torch.cat([read, given], dim=2)
+            case _:
+                return given

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from app.errors import SeriesError
 from app.series.frequency import Times
-from app.spec.forecaster import CalendarFeature
+from app.spec.inputs import CalendarFeature
 
 MINUTES = 60_000_000
 HOURS = 60 * MINUTES

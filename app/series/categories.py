@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from app.errors import UnfitDataError
-from app.spec.forecaster import UNKNOWN
+from app.spec.inputs import UNKNOWN
 
 Categories = Mapping[str, Sequence[str]]
 

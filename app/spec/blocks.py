@@ -8,6 +8,7 @@ blocks, to any depth. What a block makes of its input is in `shapes.py`, what to
            ├─ Last, Mean, Max, Attend                              whole to part: sequence -> vector
            ├─ Segment, Lags                                        the context cut up, or beside its own past
            ├─ InstanceNorm, Smooth                                 the target without its level, or its level and season
+           ├─ Model                                                the network of a stored model
            ├─ Share                                                the weights of a block that stands earlier
            ├─ Autoencoder                                          a code from which what it reads can be rebuilt
            ├─ Stack                                                serial: each block feeds the next
@@ -21,143 +22,34 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from app.spec.cells import Activation, AnyBlock, Cell, Name, Steps, Units
+from app.spec.cells import AnyBlock, Name, Units
+from app.spec.inputs import Input
+from app.spec.leaves import Activate, Dropout, Lags, Last, Leaf, Max, Mean, Segment
 
 
-class Dense(AnyBlock):
-    """An affine map at every step, and what follows it."""
+class Model(AnyBlock):
+    """The network of a stored model without its decoder, as a block.
 
-    kind: Literal["dense"]
-    units: Units
-    activation: Activation = "linear"
-
-
-class Dropout(AnyBlock):
-    """Drops units while training; one mask for all steps of a sequence (Gal and Ghahramani 2016)."""
-
-    kind: Literal["dropout"]
-    rate: Annotated[float, Field(gt=0.0, lt=1.0)]
-
-
-class Conv(AnyBlock):
-    """A convolution over time at every step.
+    It reads inputs by their names, and goes on as it was trained, or is trained on. What the service fills in says what it is made of.
 
     Attributes:
-        units: width of its output.
-        width: steps that it sees at once.
-        dilation: distance between them.
-        causal: whether it sees nothing after its own step; otherwise half of its steps lie after it, within the context.
-        activation: what follows it.
+        model: id or name of the model.
+        frozen: whether it stays as it is.
+        reads: what stands for each of the model's inputs here: an input, or a block that stands earlier; by default what has its name.
+        digest: of the model's artifact; filled in by the service.
+        inputs: of the model; filled in by the service.
+        target: how the model's target is scaled; filled in by the service.
+        network: of the model; filled in by the service.
     """
 
-    kind: Literal["conv"]
-    units: Units
-    width: Annotated[int, Field(ge=1, le=1000)] = 3
-    dilation: Steps = 1
-    causal: bool = True
-    activation: Activation = "linear"
-
-
-class Attention(AnyBlock):
-    """Attention of every step to itself and those before it (Vaswani et al. 2017), `units` wide in `heads` parts."""
-
-    kind: Literal["attention"]
-    units: Units
-    heads: Annotated[int, Field(ge=1, le=256)] = 1
-
-
-class Norm(AnyBlock):
-    """Layer normalisation at every step (Ba et al. 2016)."""
-
-    kind: Literal["norm"]
-
-
-class Activate(AnyBlock):
-    """A function of every number."""
-
-    kind: Literal["activation"]
-    function: Literal["relu", "tanh", "sigmoid", "gelu"]
-
-
-class Last(AnyBlock):
-    """The newest step of a sequence, as a vector."""
-
-    kind: Literal["last"]
-
-
-class Mean(AnyBlock):
-    """The mean of a sequence's steps, as a vector."""
-
-    kind: Literal["mean"]
-
-
-class Max(AnyBlock):
-    """The largest that each number of a sequence is at any step, as a vector."""
-
-    kind: Literal["max"]
-
-
-class Attend(AnyBlock):
-    """A weighted mean of a sequence's steps, as a vector; the weights are learnt (Yang et al. 2016).
-
-    Attributes:
-        units: of the layer that finds the weights.
-    """
-
-    kind: Literal["attend"]
-    units: Units
-
-
-class Segment(AnyBlock):
-    """The context cut into pieces of some steps, each folded into one step that is so many times as wide (Lin et al. 2023).
-
-    Attributes:
-        width: steps of a piece; the context must be so many times some pieces.
-    """
-
-    kind: Literal["segment"]
-    width: Annotated[int, Field(ge=2, le=10_000)]
-
-
-class Lags(AnyBlock):
-    """What it reads, and beside it what that was some steps before; before the context it is taken as zero.
-
-    Attributes:
-        steps: how far back, rising.
-    """
-
-    kind: Literal["lags"]
-    steps: Annotated[tuple[Steps, ...], Field(min_length=1, max_length=64, strict=False)]
-
-
-class InstanceNorm(AnyBlock):
-    """Each window without its own level, which is put back on the forecast; it reads an input with the target in it.
-
-    Attributes:
-        by: the level: the `last` value, the `mean`, or `revin`: the mean, the deviation too, and a learnt scale (Kim et al. 2022).
-    """
-
-    kind: Literal["instance_norm"]
-    by: Literal["last", "mean", "revin"] = "last"
-
-
-class Smooth(AnyBlock):
-    """Exponential smoothing of the target, with parameters of each series that are learnt with the network (Smyl 2020).
-
-    It gives how far each value is from level and season, and the level's change. Forecasts are multiples of both, or distances from them.
-
-    Attributes:
-        form: whether level and season are multiplied, which wants a target above zero, or added.
-        seasons: steps of one season, or of two; none for a level alone. Left out, it is the data's.
-        lr_factor: learning rate of the series' own parameters over the training's.
-        series: how many have parameters; the job says it.
-    """
-
-    kind: Literal["smooth"]
-    form: Literal["multiplicative", "additive"] = "multiplicative"
-    seasons: Annotated[tuple[Annotated[int, Field(ge=2, le=10_000)], ...], Field(max_length=2, strict=False)] | None = None
-    lr_factor: Annotated[float, Field(gt=0.0, le=1000.0)] = 3.0
-    series: Annotated[int, Field(ge=1)] | None = None
+    kind: Literal["model"]
+    model: Annotated[str, Field(min_length=1, max_length=128)]
+    frozen: bool = True
+    reads: dict[Name, Name] = Field(default_factory=dict)
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    inputs: dict[Name, Input] | None = None
+    target: str | None = None
+    network: Block | None = None
 
 
 class Share(AnyBlock):
@@ -220,24 +112,16 @@ class Autoencoder(AnyBlock):
     decoder: Block
 
 
-Whole = Last | Mean | Max | Attend
-"""What makes a vector of a sequence."""
-
-SeriesBlock = InstanceNorm | Smooth
-"""What takes the target apart before the network reads it, and puts it together again behind the head."""
-
-Leaf = Cell | Dense | Conv | Attention | Norm | Activate | Dropout | Whole | Segment | Lags | SeriesBlock
-"""Blocks without blocks in them."""
-
-Block = Annotated[Leaf | Share | Stack | Connect | Autoencoder, Field(discriminator="kind")]
+Block = Annotated[Leaf | Model | Share | Stack | Connect | Autoencoder, Field(discriminator="kind")]
 """Every kind of block."""
 
 WITHOUT_WEIGHTS = (Dropout, Activate, Last, Mean, Max, Segment, Lags, Share)
 """Kinds that have nothing of their own to learn."""
 
-ALL_KINDS: tuple[type[AnyBlock], ...] = (*get_args(Leaf), Share, Stack, Connect, Autoencoder)
+ALL_KINDS: tuple[type[AnyBlock], ...] = (*get_args(Leaf), Model, Share, Stack, Connect, Autoencoder)
 """Their classes."""
 
+Model.model_rebuild()
 Stack.model_rebuild()
 Connect.model_rebuild()
 Autoencoder.model_rebuild()

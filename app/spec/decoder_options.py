@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.spec.blocks import Attention, Autoencoder, Block, Smooth, parts
+from app.spec.blocks import Autoencoder, Block, parts
 from app.spec.decoders import RecursiveDecoder, SegmentsDecoder
 from app.spec.forecaster import ForecasterSpec, PointHead, QuantilesHead
+from app.spec.leaves import Attention, Smooth
 
 Option = tuple[str, str, str]
 """The option's key, a code, and a sentence."""

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from app.spec.blocks import Autoencoder, Block, Connect, Stack
 from app.spec.cells import Description
 from app.spec.compile import CompiledSpec
-from app.spec.forecaster import ForecasterSpec, Input
+from app.spec.forecaster import ForecasterSpec
+from app.spec.inputs import Input
 from app.spec.layout import Arrow, Box, Group
 from app.spec.shapes import gate_parameters, head_width, input_width, merged_width, skipped_width
 from app.spec.walk import BlockShape

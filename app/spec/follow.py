@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.spec.blocks import Autoencoder, Block, Connect, Leaf, SeriesBlock, Share, Stack, inside, names_in, parts, sources_in
+from app.spec.blocks import Autoencoder, Block, Connect, Model, Share, Stack, inside, names_in, parts, sources_in
 from app.spec.cells import AnyBlock
-from app.spec.options import leaf_faults, series_faults
+from app.spec.forecaster import ForecasterSpec
+from app.spec.leaves import Leaf, SeriesBlock
+from app.spec.options import leaf_faults, model_faults, series_faults
 from app.spec.phases import DECODER
 from app.spec.shapes import (
     VECTOR,
     activations_of,
     affine_parameters,
     gate_parameters,
+    input_width,
     merge_parameters,
     merged_width,
     multiply_adds_of,
@@ -48,6 +51,8 @@ def follow(walk: Walk, block: Block, incoming: list[Output], pointer: str, depth
             result = _follow_autoencoder(walk, block, reads, pointer, depth)
         case Share():
             result = _follow_share(walk, block, reads, pointer)
+        case Model():
+            result = _follow_model(walk, block, pointer)
         case _:
             result = _follow_leaf(walk, block, reads, pointer)
     if block.name:
@@ -178,6 +183,34 @@ def _follow_share(walk: Walk, block: Share, reads: list[Output], pointer: str) -
         walk.fault(f"{pointer}/of", "unequal_widths", f"{sentence}; even them with a dense block, or with another 'from'")
     walk.row(block, pointer, reads, found.output.width, 0, found.multiply_adds)
     return walk.output(block, pointer, found.output.width, found.output.pace)
+
+
+def _follow_model(walk: Walk, block: Model, pointer: str) -> Output:
+    if block.network is None or block.inputs is None:
+        walk.fault(f"{pointer}/model", "unknown_model", f"{block.model!r} is not known here; name a model of yours by its id or its name")
+        return walk.output(block, pointer, 1)
+    for place, code, detail in model_faults(walk.spec, block):
+        walk.fault(f"{pointer}/{place}", code, detail)
+    reads = []
+    for name, group in block.inputs.items():
+        source = block.reads.get(name, name)
+        found = walk.known.get(source)
+        if found is None or found.width != input_width(group) or found.pace != 1:
+            has = "nothing before it has that name" if found is None else f"{found.label} has another shape"
+            sentence = f"the model reads {name!r}, {input_width(group)} wide at every step, here from {source!r}, and {has}"
+            walk.fault(f"{pointer}/reads", "unknown_source", f"{sentence}; say with 'reads' what stands for it")
+        reads.append(found or Output(source, pointer, input_width(group)))
+    walk.read(reads, pointer)
+    own = ForecasterSpec(inputs=block.inputs, network=block.network, context=walk.spec.context, horizon=walk.spec.horizon)
+    inner = Walk(own, walk.limits, pointer, names_in(block.network), walk.is_forked)
+    inner.known = {name: Output(name, pointer, input_width(group)) for name, group in block.inputs.items()}
+    result = follow(inner, block.network, list(inner.known.values()), pointer)
+    for fault in inner.faults:
+        walk.fault(f"{pointer}/model", fault.code, f"the model does not fit here: {fault.detail}")
+    walk.activations += inner.activations
+    count, work = sum(row.parameters for row in inner.rows), sum(row.multiply_adds for row in inner.rows)
+    walk.row(block, pointer, reads, result.width, count, work)
+    return walk.output(block, pointer, result.width, result.pace)
 
 
 def _follow_autoencoder(walk: Walk, block: Autoencoder, reads: list[Output], pointer: str, depth: int) -> Output:

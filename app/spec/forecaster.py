@@ -13,36 +13,10 @@ from pydantic import Field
 from app.spec.blocks import Block
 from app.spec.cells import Description, Name
 from app.spec.decoders import Decoder, DirectDecoder, ForkingDecoder, RecursiveDecoder
+from app.spec.inputs import Input
 from app.spec.training import Training
 
-CalendarFeature = Literal[
-    "minute_of_hour", "hour_of_day", "day_of_week", "day_of_month", "day_of_year", "week_of_year", "month_of_year", "quarter_of_year"
-]
-
-UNKNOWN = 0
-"""The code of a word that was not learnt, and of none; the words of a static column follow from 1 on."""
-
-ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
 Steps = Annotated[int, Field(ge=1, le=100_000)]
-
-
-class Input(Description):
-    """A group of columns that blocks read by name.
-
-    Attributes:
-        columns: columns of the dataset; `y` is the target.
-        features: calendar features, each a sine and a cosine of its period: two columns wide.
-        known: `past` up to the cutoff, `future` over the horizon too, or `static`: the same at every step of a series. The target is always
-            past; calendar features are always known.
-        embed: of static columns, whose values are words: how many numbers stand for each, which are learnt.
-        categories: the words of each static column, which the job fills in; others are taken as unknown.
-    """
-
-    columns: Annotated[tuple[ColumnName, ...], Field(strict=False)] = ()
-    features: Annotated[tuple[CalendarFeature, ...], Field(strict=False)] = ()
-    known: Literal["past", "future", "static"] = "past"
-    embed: Annotated[int, Field(ge=1, le=1024)] | None = None
-    categories: dict[ColumnName, Annotated[tuple[str, ...], Field(strict=False)]] | None = None
 
 
 class Scaling(Description):

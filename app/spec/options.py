@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import get_args
 
-from app.spec.blocks import Attention, Conv, InstanceNorm, Lags, Leaf, Segment, SeriesBlock, Smooth, Whole
+from app.spec.blocks import Model, every
 from app.spec.cells import AnyCell, Cell, Lstm
 from app.spec.decoder_options import decoder_faults
-from app.spec.forecaster import COUNT_HEADS, POSITIVE_HEADS, ForecasterSpec, Input, PointHead, QuantilesHead, Scaling
+from app.spec.forecaster import COUNT_HEADS, POSITIVE_HEADS, ForecasterSpec, PointHead, QuantilesHead, Scaling
+from app.spec.inputs import Input
+from app.spec.leaves import Attention, Conv, InstanceNorm, Lags, Leaf, Segment, SeriesBlock, Smooth, Whole
 from app.spec.shapes import VECTOR, input_width, targets_of, width_after
 from app.spec.training import Training
 from app.spec.walk import Output
@@ -175,6 +177,27 @@ def _smooth_faults(spec: ForecasterSpec, block: Smooth) -> Iterator[Option]:
     seasons = list(block.seasons or ())
     if seasons != sorted(set(seasons)):
         yield "seasons", "not_rising", f"two seasons rise, and these are {seasons}"
+
+
+def model_faults(spec: ForecasterSpec, block: Model) -> Iterator[Option]:
+    """What is wrong with a stored model as a block of this document."""
+    if block.source is not None:
+        yield "from", "inert", "a model reads its inputs by their names; say with 'reads' what stands for them, and leave 'from' out"
+    for name in block.reads:
+        if name not in (block.inputs or {}):
+            yield f"reads/{name}", "inert", f"the model has no input {name!r}; its inputs are: {', '.join(block.inputs or {})}"
+    static = [name for name, group in (block.inputs or {}).items() if group.known == "static"]
+    if static:
+        yield "model", "static", f"its input {static[0]!r} is of words, which it knows by numbers of its own; choose a model without"
+    if block.network is not None and any(isinstance(one, SeriesBlock) for one in every(block.network)):
+        yield (
+            "model",
+            "taken_apart",
+            "it takes the target apart, which is put together behind its own decoder alone; choose a model without",
+        )
+    if block.target not in {None, spec.scaling.target}:
+        sentence = f"the model's target is scaled by {block.target!r}, and this document's by {spec.scaling.target!r}"
+        yield "model", "unequal_scaling", f"{sentence}; set scaling.target to {block.target!r}"
 
 
 def _segment_faults(block: Segment, context: int | None, *, is_forked: bool) -> Iterator[Option]:

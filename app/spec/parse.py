@@ -15,7 +15,8 @@ from app.errors import Fault, SpecError, pointer_to, shown
 from app.spec.blocks import ALL_KINDS
 from app.spec.cells import Description
 from app.spec.decoders import Decoder
-from app.spec.forecaster import ForecasterSpec, Head, Input, Scaling
+from app.spec.forecaster import ForecasterSpec, Head, Scaling
+from app.spec.inputs import Input
 from app.spec.training import Phase, Training
 
 DEEPEST_DOCUMENT = 100

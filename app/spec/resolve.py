@@ -9,7 +9,8 @@ from typing import Any
 from app.errors import Fault, SpecError
 from app.spec.blocks import Stack
 from app.spec.cells import Lstm
-from app.spec.forecaster import CalendarFeature, ForecasterSpec, Input
+from app.spec.forecaster import ForecasterSpec
+from app.spec.inputs import CalendarFeature, Input
 from app.spec.parse import parse_spec
 
 HELD_OUT_HORIZONS = 3

@@ -8,11 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
-from app.spec.blocks import (
+from app.spec.blocks import Connect, Stack
+from app.spec.cells import AnyCell, Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
+from app.spec.decoders import DirectDecoder, ForkingDecoder, RecursiveDecoder, SegmentsDecoder, SequenceDecoder
+from app.spec.forecaster import (
+    ForecasterSpec,
+    Head,
+    MixtureHead,
+    NegativeBinomialHead,
+    NormalHead,
+    PointHead,
+    PoissonHead,
+    QuantilesHead,
+    StudentHead,
+    TweedieHead,
+)
+from app.spec.inputs import Input
+from app.spec.leaves import (
     Activate,
     Attend,
     Attention,
-    Connect,
     Conv,
     Dense,
     Dropout,
@@ -25,22 +40,6 @@ from app.spec.blocks import (
     Norm,
     Segment,
     Smooth,
-    Stack,
-)
-from app.spec.cells import AnyCell, Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
-from app.spec.decoders import DirectDecoder, ForkingDecoder, RecursiveDecoder, SegmentsDecoder, SequenceDecoder
-from app.spec.forecaster import (
-    ForecasterSpec,
-    Head,
-    Input,
-    MixtureHead,
-    NegativeBinomialHead,
-    NormalHead,
-    PointHead,
-    PoissonHead,
-    QuantilesHead,
-    StudentHead,
-    TweedieHead,
 )
 
 VECTOR = 0

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from app.spec.blocks import ALL_KINDS
 from app.spec.cells import AnyBlock, AnyCell
 from app.spec.compile import compile_spec
-from app.spec.forecaster import ForecasterSpec, Input
+from app.spec.forecaster import ForecasterSpec
+from app.spec.inputs import Input
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from app.spec.training import Phase, Training

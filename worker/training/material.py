@@ -12,8 +12,9 @@ from app.forecasting.windows import KnownSeries, WindowSource, covariates_of
 from app.series.panel import TARGET, Panel
 from app.series.scaling import CovariateScaling
 from app.series.split import Split, split_panel, training_part
-from app.spec.blocks import Smooth, every
+from app.spec.blocks import every
 from app.spec.forecaster import COUNT_HEADS, POSITIVE_HEADS, ForecasterSpec
+from app.spec.leaves import Smooth
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from app.forecasting.windows import Windows, WindowSource
-from app.nets.blocks import Branches, Layer, Tap
+from app.nets.blocks import Layer, Tap
 from app.nets.build import Network, draw_weights
+from app.nets.combinators import Branches, Inlaid
 from app.nets.outlook import HIDDEN
 from app.nets.run import Run
 from app.spec.blocks import names_in, sources_in
@@ -91,11 +92,15 @@ class StageRun:
         running = nn.ModuleList([*([self._branch] if self._branch is not None else self._active), self.decoder])
         if self.stage.first == 0 and self.stage.only is None:
             running.append(self._network.embeddings)
-        chosen = {id(parameter) for parameter in running.parameters()} & self._chosen_by_name()
+        chosen = {id(parameter) for parameter in running.parameters()} & self._chosen_by_name() - self._always_frozen()
         named = {**dict(self._network.named_parameters()), **self._own_head()}
         for parameter in named.values():
             parameter.requires_grad_(id(parameter) in chosen)
         return {name: parameter for name, parameter in named.items() if id(parameter) in chosen}
+
+    def _always_frozen(self) -> set[int]:
+        frozen = [module for module in self._network.modules() if isinstance(module, Inlaid) and module.is_frozen]
+        return {id(parameter) for module in frozen for parameter in module.parameters()}
 
     def _own_head(self) -> dict[str, nn.Parameter]:
         return {f"{OWN_HEAD}.{name}": parameter for name, parameter in self.decoder.named_parameters()} if self.stage.own_head else {}

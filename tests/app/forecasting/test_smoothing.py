@@ -5,8 +5,8 @@ import pytest
 
 from app.forecasting.smoothing import fit_series, stretch
 from app.nets.smoothing import Smoothing
-from app.spec.blocks import Smooth
 from app.spec.forecaster import ForecasterSpec
+from app.spec.leaves import Smooth
 from app.spec.parse import parse_spec
 
 SEASON = np.array([0.6, 0.8, 1.0, 1.6])

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from app.nets.leaves import Site, build_leaf
 from app.nets.run import Run
-from app.spec.blocks import Activate, Attention, Conv, Leaf, Norm
+from app.spec.leaves import Activate, Attention, Conv, Leaf, Norm
 
 BATCH, STEPS, WIDTH = 2, 10, 3
 

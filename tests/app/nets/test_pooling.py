@@ -11,9 +11,9 @@ from app.nets.cells import Drawn
 from app.nets.leaves import Site, build_leaf
 from app.nets.pooling import AttendedStep
 from app.nets.run import Run
-from app.spec.blocks import Attend, Lags, Last, Leaf, Max, Mean, Segment
 from app.spec.cells import Lstm
 from app.spec.compile import compile_spec
+from app.spec.leaves import Attend, Lags, Last, Leaf, Max, Mean, Segment
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from tests.strategies_specs import connect, stack

@@ -12,7 +12,7 @@ from app.nets.build import Network, build
 from app.nets.outlook import Outlook
 from app.nets.run import About, Run
 from app.nets.smoothing import Smoothing
-from app.spec.blocks import Smooth
+from app.spec.leaves import Smooth
 from app.spec.parse import parse_spec
 from tests.strategies_specs import stack
 

@@ -6,7 +6,7 @@ import pytest
 from app.errors import SeriesError
 from app.series.calendar import calendar_features
 from app.series.frequency import parse_frequency
-from app.spec.forecaster import CalendarFeature
+from app.spec.inputs import CalendarFeature
 
 FEATURES: tuple[CalendarFeature, ...] = get_args(CalendarFeature)
 MONDAY = np.datetime64("2024-01-01T00:00", "us")

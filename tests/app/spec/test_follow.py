@@ -3,8 +3,9 @@
 import pytest
 
 from app.errors import Fault, SpecError
-from app.spec.blocks import Connect, Smooth, Stack
+from app.spec.blocks import Connect, Stack
 from app.spec.compile import CompiledSpec, compile_spec
+from app.spec.leaves import Smooth
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from app.spec.resolve import PanelFacts, resolve_spec

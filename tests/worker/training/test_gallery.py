@@ -9,9 +9,10 @@ import torch
 from app.forecasting.checkpoint import dump, load
 from app.forecasting.forecaster import Forecaster
 from app.nets.build import build
-from app.spec.blocks import InstanceNorm, every
+from app.spec.blocks import every
 from app.spec.compile import compile_spec
 from app.spec.gallery import GALLERY
+from app.spec.leaves import InstanceNorm
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from app.spec.resolve import PanelFacts, resolve_spec

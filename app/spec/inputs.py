@@ -1,0 +1,37 @@
+"""What does a forecaster read? Groups of columns, by the names that blocks read them by."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.spec.cells import Description
+
+CalendarFeature = Literal[
+    "minute_of_hour", "hour_of_day", "day_of_week", "day_of_month", "day_of_year", "week_of_year", "month_of_year", "quarter_of_year"
+]
+
+UNKNOWN = 0
+"""The code of a word that was not learnt, and of none; the words of a static column follow from 1 on."""
+
+ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class Input(Description):
+    """A group of columns that blocks read by name.
+
+    Attributes:
+        columns: columns of the dataset; `y` is the target.
+        features: calendar features, each a sine and a cosine of its period: two columns wide.
+        known: `past` up to the cutoff, `future` over the horizon too, or `static`: the same at every step of a series. The target is always
+            past; calendar features are always known.
+        embed: of static columns, whose values are words: how many numbers stand for each, which are learnt.
+        categories: the words of each static column, which the job fills in; others are taken as unknown.
+    """
+
+    columns: Annotated[tuple[ColumnName, ...], Field(strict=False)] = ()
+    features: Annotated[tuple[CalendarFeature, ...], Field(strict=False)] = ()
+    known: Literal["past", "future", "static"] = "past"
+    embed: Annotated[int, Field(ge=1, le=1024)] | None = None
+    categories: dict[ColumnName, Annotated[tuple[str, ...], Field(strict=False)]] | None = None
