@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
+import numpy as np
 import orjson
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, model_validator
@@ -39,6 +40,7 @@ class ForecastRequest(StrictBody):
         horizon: steps; the trained ones by default.
         levels: of intervals in percent; 80 is the quantiles 0.1 and 0.9.
         quantiles: further quantiles.
+        paths: sample paths of each series, for what depends on several steps at once.
     """
 
     series: Annotated[list[SeriesBody], Field(min_length=1, max_length=MOST_SERIES)] | None = None
@@ -47,6 +49,7 @@ class ForecastRequest(StrictBody):
     horizon: int | None = None
     levels: Annotated[list[LevelPercent], Field(max_length=20, default_factory=lambda: [80.0])]
     quantiles: Annotated[list[Quantile], Field(max_length=99, default_factory=list)]
+    paths: Annotated[int, Field(ge=0, le=1000)] = 0
 
     @model_validator(mode="after")
     def _has_one_source(self) -> ForecastRequest:
@@ -64,12 +67,13 @@ class ForecastRequest(StrictBody):
 
 
 class ForecastBody(BaseModel):
-    """One series' forecast: a value per step, quantiles by level."""
+    """One series' forecast: a value per step, quantiles by level, and the paths that were asked for, each a value per step."""
 
     unique_id: str
     timestamps: list[str | int]
     mean: list[float | None]
     quantiles: dict[str, list[float | None]]
+    paths: list[list[float | None]]
 
 
 class ForecastsBody(BaseModel):
@@ -109,7 +113,7 @@ def _find(model_id: str, request: ForecastRequest, services: Services, asker: Pr
 
 def _predict(forecaster: Forecaster, histories: list[History], request: ForecastRequest) -> list[Forecast]:
     try:
-        return forecaster.predict(histories, request.wanted_quantiles, request.horizon)
+        return forecaster.predict(histories, request.wanted_quantiles, request.horizon, request.paths)
     except ForecastError as error:
         if request.unique_ids is None or not error.pointer.startswith("#/series"):
             raise
@@ -123,6 +127,7 @@ def _body(forecast: Forecast, forecaster: Forecaster) -> dict[str, object]:
         "timestamps": write_moments(forecast.times, forecaster.time_kind),
         "mean": forecast.mean,
         "quantiles": {f"{level:g}": values.copy() for level, values in forecast.quantiles.items()},
+        "paths": np.ascontiguousarray(forecast.paths),
     }
 
 

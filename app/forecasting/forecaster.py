@@ -31,6 +31,9 @@ Values = npt.NDArray[np.float64]
 LARGEST_BATCH = 256
 """Series that go through the network at once: more is not faster, and takes more memory."""
 
+MOST_SAMPLES = 1_000_000
+"""Numbers in the paths of one answer: some twenty megabytes of it."""
+
 
 @dataclass(frozen=True, eq=False)
 class History:
@@ -58,12 +61,14 @@ class Forecast:
         times: of each step.
         mean: [horizon].
         quantiles: [horizon] by level.
+        paths: [paths, horizon], as many as were asked for.
     """
 
     unique_id: str
     times: Times
     mean: Values
     quantiles: dict[float, Values]
+    paths: Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,26 +115,33 @@ class Forecaster:
         """Where it computes."""
         return next(self.network.parameters()).device
 
-    def predict(self, histories: Sequence[History], levels: Sequence[float] = (), horizon: int | None = None) -> list[Forecast]:
+    def predict(
+        self, histories: Sequence[History], levels: Sequence[float] = (), horizon: int | None = None, paths: int = 0
+    ) -> list[Forecast]:
         """Forecasts of some series.
 
         Args:
             histories: at least `context` steps each.
             levels: of the quantiles.
             horizon: steps, at most the trained ones, which are the default.
+            paths: sample paths of each series, see `app.forecasting.paths`.
 
         Raises:
-            ForecastError: a history is too short, a column is missing or too short, or the horizon is above the trained one.
+            ForecastError: a history is too short, a column is missing or too short, the horizon is above the trained one, or the paths
+                are too many.
         """
         steps = self.horizon if horizon is None else horizon
         if not 1 <= steps <= self.horizon:
             sentence = f"horizon is {steps}; this model was trained for 1 to {self.horizon} steps; train one for more"
             raise ForecastError(sentence, code="horizon", pointer="#/horizon")
+        if paths * steps * len(histories) > MOST_SAMPLES:
+            numbers = f"{paths:,} paths of {steps:,} steps for {len(histories):,} series are {paths * steps * len(histories):,} numbers"
+            raise ForecastError(f"{numbers}; at most {MOST_SAMPLES:,}: ask for fewer paths or series", code="too_large", pointer="#/paths")
         for position, history in enumerate(histories):
             self._check(history, steps, f"#/series/{position}")
         forecasts: list[Forecast] = []
         for first in range(0, len(histories), LARGEST_BATCH):
-            forecasts += self._predict(histories[first : first + LARGEST_BATCH], tuple(levels), steps)
+            forecasts += self._predict(histories[first : first + LARGEST_BATCH], tuple(levels), steps, paths)
         return forecasts
 
     def forecast_windows(self, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
@@ -193,10 +205,12 @@ class Forecaster:
             sentence = f"the future of {name!r} in series {history.unique_id!r} has {len(given)} values; a horizon of {steps} needs as many"
             raise ForecastError(sentence, code="future_too_short", pointer=f"{place}/future/{name}")
 
-    def _predict(self, histories: Sequence[History], levels: tuple[float, ...], steps: int) -> list[Forecast]:
+    def _predict(self, histories: Sequence[History], levels: tuple[float, ...], steps: int, paths: int) -> list[Forecast]:
         panel = self._panel(histories)
         source = WindowSource(self.spec, panel, self.scaling, self.device, self._known(histories))
-        mean, quantiles = self.forecast_windows(source.batch(panel.offsets[:-1] + self.context), levels)
+        windows = source.batch(panel.offsets[:-1] + self.context)
+        mean, quantiles = self.forecast_windows(windows, levels)
+        drawn = self.sample_windows(windows, paths) if paths else np.empty((len(histories), 0, steps))
         ahead = [panel.times(series)[self.context : self.context + steps] for series in range(len(histories))]
         return [
             Forecast(
@@ -204,6 +218,7 @@ class Forecaster:
                 ahead[row],
                 mean[row, :steps],
                 {level: quantiles[row, :steps, place] for place, level in enumerate(levels)},
+                drawn[row, :, :steps],
             )
             for row, history in enumerate(histories)
         ]

@@ -57,6 +57,19 @@ def test_a_series_that_is_sent_is_forecast_the_same_as_one_that_is_stored(api: A
     assert given == stored
 
 
+@pytest.mark.parametrize("decoder", ["direct", "recursive"])
+def test_paths_are_given_as_asked_and_spread_around_the_mean(api: Api, decoder: str) -> None:
+    architecture = {"network": {"kind": "lstm", "units": 3}, "decoder": {"kind": decoder}, "head": {"kind": "normal"}}
+    model = add_model(api, architecture=architecture)
+    (one,) = forecast(api, model, unique_ids=["series"], horizon=1, paths=200)["forecasts"]
+    first = [path[0] for path in one["paths"]]
+    assert len(first) == 200
+    assert all(len(path) == 1 for path in one["paths"])
+    assert min(first) < one["quantiles"]["0.1"][0] < one["quantiles"]["0.9"][0] < max(first)
+    assert 10 < sum(value < one["quantiles"]["0.1"][0] for value in first) < 30
+    assert forecast(api, model, unique_ids=["series"])["forecasts"][0]["paths"] == []
+
+
 def test_a_shorter_horizon_and_no_levels_are_given_as_asked(api: Api) -> None:
     (one,) = forecast(api, add_model(api), unique_ids=["series"], horizon=1, levels=[])["forecasts"]
     assert (len(one["mean"]), len(one["timestamps"]), one["quantiles"]) == (1, 1, {})

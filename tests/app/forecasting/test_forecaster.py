@@ -71,6 +71,13 @@ def test_a_shorter_horizon_is_the_beginning_of_the_longer_one() -> None:
     assert len(part.times) == len(part.quantiles[0.1]) == 2
 
 
+def test_more_paths_than_an_answer_can_hold_are_refused() -> None:
+    with pytest.raises(ForecastError) as caught:
+        forecaster_of().predict([history_of()] * 2, LEVELS, paths=200_000)
+    assert caught.value.detail.startswith("200,000 paths of 3 steps for 2 series are 1,200,000 numbers; at most 1,000,000: ask")
+    assert caught.value.pointer == "#/paths"
+
+
 def test_missing_values_and_a_long_gap_still_give_a_forecast() -> None:
     history = history_of()
     y = history.columns["y"].copy()
