@@ -58,6 +58,11 @@ def with_categories(spec: ForecasterSpec, frame: pl.DataFrame) -> ForecasterSpec
     return spec.model_copy(update={"inputs": inputs})
 
 
+def is_compared(request: Mapping[str, Any]) -> bool:
+    """Whether the network is to be trained all together too, beside its phases."""
+    return request.get("compare") == "joint"
+
+
 def threads_of(spec: ForecasterSpec, most: int) -> int:
     """Threads that a training is worth.
 

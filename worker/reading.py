@@ -6,6 +6,7 @@ import math
 import time
 from typing import assert_never
 
+from app.spec.phases import REFERENCE
 from app.store.progress import Point
 from worker.training.events import Batch, Epoch, Event, Rollback
 from worker.training.fit import Training
@@ -26,7 +27,7 @@ class Reading:
 
     def __init__(self, training: Training) -> None:
         self._training = training
-        planned = training.batches * sum(stage.epochs for stage in training.stages)
+        planned = training.batches_of(len(training.material.split.train)) * sum(stage.epochs for stage in training.stages)
         self._every = max(1, planned // BATCH_POINTS)
         self._first_step = training.progress.step
         self._began_at = time.monotonic()
@@ -36,7 +37,7 @@ class Reading:
         match event:
             case Batch():
                 is_shown = event.step % self._every == 0 and event.batch < event.batches
-                return (Point(event.step, {"batch_loss": event.loss}),) if is_shown else ()
+                return (Point(event.step, {f"{self._series()}batch_loss": event.loss}),) if is_shown else ()
             case Epoch():
                 best = self._training.progress.best_loss
                 values = {
@@ -48,19 +49,22 @@ class Reading:
                     "grad_norm": event.grad_norm,
                     **event.flow,
                 }
-                return (Point(event.step, {name: _finite(value) for name, value in values.items()}),)
+                return (Point(event.step, {f"{self._series()}{name}": _finite(value) for name, value in values.items()}),)
             case Rollback() | StageOutcome():
                 return ()
             case _:
                 assert_never(event)
+
+    def _series(self) -> str:
+        """What series begin with: those of the network that the phases are compared with are apart."""
+        return f"{REFERENCE}/" if self._training.run.stage.is_reference else ""
 
     def progress(self) -> dict[str, object]:
         """How far the training is; `eta_seconds` is until the last epoch, at the pace so far."""
         training, progress = self._training, self._training.progress
         done = progress.step - self._first_step
         seconds = time.monotonic() - self._began_at
-        # A stage that ended early leaves fewer steps than were planned.
-        steps = training.batches * training.epochs
+        steps = training.steps
         eta_seconds = round(seconds / done * (steps - progress.step), 1) if done else None
         return {
             "phase": training.run.stage.name,

@@ -13,41 +13,44 @@ import os
 import socket
 import threading
 import time
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from sqlalchemy.orm import Session
 
-from app.errors import BraidcastError, InputError, JobError, LeaseLostError, TimedOutError, TrainingMemoryError, UnfitDataError
-from app.forecasting.checkpoint import dump, pack, unpack
+from app.errors import BraidcastError, JobError, LeaseLostError, NotFoundError, TimedOutError
+from app.forecasting.checkpoint import dump, load, pack, unpack
 from app.forecasting.forecaster import Forecaster
+from app.forecasting.inheritance import inheritance
 from app.forecasting.windows import columns_of, statics_of
-from app.nets.build import build
-from app.nets.smoothing import Smoothing
+from app.nets.build import Network, build
 from app.series.categories import encode_categories
 from app.series.frequency import parse_frequency
 from app.series.panel import Panel, panel_of
 from app.series.table import open_arrow
 from app.series.time_values import TimeKind
-from app.spec.forecaster import ForecasterSpec, PointHead
+from app.spec.forecaster import ForecasterSpec
 from app.spec.parse import parse_spec, spec_digest
+from app.spec.phases import REFERENCE, plan
 from app.store.artifacts import ArtifactStore
 from app.store.database import Database
 from app.store.leases import Claim, NewModel, claim, confirm_cancel, fail, release, succeed
 from app.store.progress import forget_checkpoints
-from worker.asked import device_of, season_of, threads_of, with_categories
+from worker.asked import device_of, is_compared, season_of, threads_of, with_categories
+from worker.failures import failure_of
 from worker.heartbeat import DATABASE_AWAY, Heartbeat, Order
 from worker.ledger import Ledger
+from worker.lineage import lineage_of
 from worker.memory import give_back_freed_memory
 from worker.reading import Reading
 from worker.training.advice import advise
+from worker.training.comparison import compare, reference_network
 from worker.training.events import Epoch, Rollback
 from worker.training.fit import Training, fit
 from worker.training.material import Material, prepare
 from worker.training.state import StageOutcome
-from worker.training.verdict import measure_residuals, score
+from worker.training.verdict import forecaster_of, score
 
 log = logging.getLogger(__name__)
 
@@ -155,16 +158,22 @@ class Attempt:
         device = device_of(self._claim.request)
         spec, panel, time_kind = self._load(spec)
         material = prepare(spec, panel, device)
-        training = Training(spec, build(spec), material, device)
-        self._resume(training)
+        stages = plan(spec, is_compared=is_compared(self._claim.request), is_inherited=self._claim.origin_id is not None)
+        training = Training(spec, build(spec), material, device, stages)
+        if not self._resume(training) and self._claim.origin_digest is not None:
+            self._inherit(spec, training, self._claim.origin_digest)
         self._heed(None)
         self._fit(training)
         for finding in advise(training.progress.history, training.flow(), spec.context or 1):
             self._ledger.tell("finding", asdict(finding))
         training.finish()
         self._ledger.note({**Reading(training).progress(), "phase": "score"})
-        forecaster = self._forecaster(spec, training, material, time_kind)
+        forecaster = self._forecaster(spec, training.network, material, time_kind)
         scores = score(forecaster, material, forecaster.season)
+        if REFERENCE in training.kept:
+            reference = self._forecaster(spec, reference_network(spec, training), material, time_kind)
+            joint = score(reference, material, reference.season)["model"]
+            self._ledger.tell("comparison", asdict(compare(training.progress.outcomes, scores["model"], joint)))
         self._heed(None)
         self._store(forecaster, training, scores)
 
@@ -179,7 +188,24 @@ class Attempt:
         time_kind: TimeKind = "integer" if frame["ds"].dtype.is_integer() else "zoned" if is_zoned else "naive"
         return spec, panel_of(frame, parse_frequency(self._claim.freq), columns), time_kind
 
-    def _resume(self, training: Training) -> None:
+    def _inherit(self, spec: ForecasterSpec, training: Training, digest: str) -> None:
+        """Begin with the weights of the job's origin, as far as they fit.
+
+        Raises:
+            JobError: the origin is gone, since the job had ended before it was tried again.
+        """
+        try:
+            origin = load(self._workplace.artifacts.read(digest))
+        except NotFoundError as error:
+            sentence = f"{self._claim.origin_id}, which the job starts from, was deleted before it began; ask for another job"
+            raise JobError(sentence, code="origin_gone", pointer="#/init_from") from error
+        found = inheritance(spec, origin.spec)
+        training.begin_with(found.weights(origin.network.state_dict()))
+        told = {"taken": [asdict(taken) for taken in found.taken], "left": [asdict(left) for left in found.left]}
+        self._ledger.tell("inherited", {"model": self._claim.origin_id, **told, "notes": list(found.notes)})
+
+    def _resume(self, training: Training) -> bool:
+        """Go on from the newest checkpoint that can be read; whether there is one."""
         for checkpoint in self._claim.checkpoints:
             try:
                 tensors, document = unpack(self._workplace.artifacts.read(checkpoint.digest))
@@ -189,7 +215,8 @@ class Attempt:
                 continue
             training.restore(tensors, document)
             self._seconds_before = document["seconds"]
-            return
+            return True
+        return False
 
     def _fit(self, training: Training) -> None:
         reading = Reading(training)
@@ -237,11 +264,9 @@ class Attempt:
 
         self._ledger.checkpoint(content, training.progress.step, is_best=is_best)
 
-    def _forecaster(self, spec: ForecasterSpec, training: Training, material: Material, time_kind: TimeKind) -> Forecaster:
+    def _forecaster(self, spec: ForecasterSpec, network: Network, material: Material, time_kind: TimeKind) -> Forecaster:
         season = season_of(self._claim.request, self._claim.season)
-        series = material.panel.ids if isinstance(training.network.series, Smoothing) else ()
-        bare = Forecaster(spec, training.network, self._claim.freq, season, time_kind, material.scaling, series=series)
-        return replace(bare, residuals=measure_residuals(bare, material)) if isinstance(spec.head, PointHead) else bare
+        return forecaster_of(spec, network, material, freq=self._claim.freq, season=season, time_kind=time_kind)
 
     def _store(self, forecaster: Forecaster, training: Training, scores: dict[str, Any]) -> None:
         content = dump(forecaster)
@@ -254,7 +279,7 @@ class Attempt:
             parameters=sum(parameter.numel() for parameter in forecaster.network.parameters()),
             freq=forecaster.freq,
             scores=scores,
-            lineage=self._lineage(forecaster, training),
+            lineage=lineage_of(self._claim, forecaster, training, self._seconds()),
         )
 
         def write(db: Session) -> list[str]:
@@ -264,35 +289,3 @@ class Attempt:
 
         for digest in self._ledger.end(write):
             self._workplace.artifacts.delete(digest)
-
-    def _lineage(self, forecaster: Forecaster, training: Training) -> dict[str, Any]:
-        return {
-            "job": self._claim.lease.job_id,
-            "attempt": self._claim.lease.attempt,
-            "dataset": self._claim.dataset_id,
-            "dataset_version": self._claim.dataset_version,
-            "dataset_digest": self._claim.dataset_digest,
-            "spec_digest": spec_digest(forecaster.spec),
-            "code_version": version("braidcast"),
-            "seed": training.settings.seed,
-            "season": forecaster.season,
-            "epochs": training.progress.epochs_before,
-            "phases": [asdict(outcome) for outcome in training.progress.outcomes],
-            "seconds": round(self._seconds(), 1),
-        }
-
-
-def failure_of(error: Exception, job_id: str) -> JobError:
-    """What a job's owner is told; what is nobody's mistake but ours goes to the log."""
-    match error:
-        case JobError():
-            return error
-        case InputError():
-            return UnfitDataError(error.detail, pointer=error.pointer)
-        case torch.OutOfMemoryError() | MemoryError():
-            return TrainingMemoryError(
-                "the device has not enough memory for this network and batch; lower training.batch_size, context or units"
-            )
-        case _:
-            log.error("Job %s failed in a way that nobody has thought of.", job_id, exc_info=error)
-            return JobError(f"something went wrong here, not in your request: {type(error).__name__}; the worker's log has more")

@@ -56,7 +56,11 @@ class JobUrls(BaseModel):
 
 
 class JobBody(BaseModel):
-    """A job. `architecture` is the complete document that it trains; `metrics` has the newest values, and the best."""
+    """A job.
+
+    `architecture` is the complete document that it trains, `init_from` the model whose weights it begins with; `metrics` has the newest
+    values, and the best.
+    """
 
     id: str
     kind: str
@@ -73,6 +77,7 @@ class JobBody(BaseModel):
     metrics: dict[str, JsonValue]
     error: JobFailure | None
     model: str | None
+    init_from: str | None
     architecture: dict[str, JsonValue]
     metadata: dict[str, JsonValue]
     urls: JobUrls
@@ -98,6 +103,7 @@ def job_body(row: JobRow) -> JobBody:
         metrics={**newest, "best": {"val_loss": row.metrics.get("best_val_loss")}} if newest else {},
         error=None if row.error is None else JobFailure.model_validate(row.error),
         model=row.model_id,
+        init_from=row.origin_id,
         architecture=row.spec,
         metadata=row.metadata_,
         urls=JobUrls(

@@ -1,7 +1,7 @@
 """Where in a request's own body is what is wrong with its job? A document is proven as a whole; its parts came from several places.
 
 columns, context, horizon, training         where the request says them itself
-anything else of the document               under `architecture` where it came inline, else at `architecture`, which names it
+anything else of the document               under `architecture` where it came inline, else at `architecture` or `init_from`, which name it
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from app.errors import Fault, pointer_to
 from app.spec.forecaster import ForecasterSpec
 
 INLINE = "#/architecture"
+ORIGIN = "#/init_from"
 WHOLE = "#"
 
 
@@ -43,7 +44,8 @@ def _place(fault: Fault, body: Mapping[str, Any]) -> str:
         case "columns" if pointer.removeprefix("#/columns/") in body.get("columns", {}):
             return pointer_to("#/columns", [pointer.removeprefix("#/columns/")])
         case _ if section in ForecasterSpec.model_fields:
-            return f"{INLINE}/{pointer.removeprefix('#/')}" if inline else INLINE
+            named = INLINE if body.get("architecture") is not None or body.get("init_from") is None else ORIGIN
+            return f"{INLINE}/{pointer.removeprefix('#/')}" if inline else named
         case _:
             return pointer
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from app.api.bodies import NO_NUL, Name, StrictBody
 from app.api.job_faults import INLINE, told_faults
+from app.api.job_origin import JobOrigin, check_origin, find_origin
 from app.errors import SHOWN_CHARACTERS, InputError, SpecError, pointer_to, shown
 from app.series.frequency import parse_frequency
 from app.spec.compile import compile_spec
@@ -25,6 +26,7 @@ from app.spec.forecaster import ForecasterSpec
 from app.spec.gallery import GALLERY
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
+from app.spec.phases import is_joint
 from app.spec.resolve import PanelFacts, default_spec, resolve_spec
 from app.store.architectures import get_architecture
 from app.store.datasets import get_dataset, get_version
@@ -95,6 +97,8 @@ class JobRequest(StrictBody):
         training: fields of the document's `training`.
         seed: of everything random.
         season: steps of a season, or several; the frequency's by default.
+        init_from: a model whose weights it begins with, where its blocks are the same; its document is the job's if there is no other.
+        compare: `joint` trains the same network all together too, from the same weights, to say what its phases have brought.
         resources: what it may use.
         metadata: yours; it is given back as it is.
     """
@@ -109,6 +113,8 @@ class JobRequest(StrictBody):
     training: dict[str, Any] = Field(default_factory=dict)
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     season: Season | None = None
+    init_from: Reference | None = None
+    compare: Literal["joint"] | None = None
     resources: Resources = Resources()
     metadata: dict[str, Any] = Field(default_factory=dict)
 
@@ -130,7 +136,8 @@ def plan_job(db: Session, owner: str, request: JobRequest, limits: NetworkLimits
     _check_metadata(request.metadata)
     version = get_version(db, owner, request.dataset)
     facts = facts_of(version)
-    spec, label = _document(db, owner, request, facts)
+    origin = None if request.init_from is None else find_origin(db, owner, request.init_from)
+    spec, label = _document(db, owner, request, facts, origin)
     try:
         resolved = resolve_spec(
             spec, facts, horizon=request.horizon, context=request.context, columns=request.columns, training=_training(request)
@@ -141,6 +148,13 @@ def plan_job(db: Session, owner: str, request: JobRequest, limits: NetworkLimits
     except SpecError as error:
         faults = told_faults(error.faults, request.model_dump(exclude_unset=True))
         raise SpecError(error.detail, code=error.fault_code, faults=faults) from error
+    if origin is not None:
+        check_origin(resolved, origin, request.dataset)
+    if request.compare is not None and is_joint(resolved):
+        sentence = (
+            "compare: the network is trained all together as it is, and there is nothing to compare; give training.phases, or leave it out"
+        )
+        raise SpecError(sentence, code="inert", pointer="#/compare")
     name = request.name or f"{get_dataset(db, owner, request.dataset).name} {label}"[:LONGEST_NAME]
     return NewJob(
         kind=request.kind,
@@ -153,6 +167,8 @@ def plan_job(db: Session, owner: str, request: JobRequest, limits: NetworkLimits
         priority=request.resources.priority,
         max_runtime_seconds=request.resources.max_runtime_seconds,
         metadata=request.metadata,
+        origin_id=None if origin is None else origin.model,
+        origin_digest=None if origin is None else origin.digest,
     )
 
 
@@ -171,9 +187,11 @@ def facts_of(version: DatasetVersionRow) -> PanelFacts:
     )
 
 
-def _document(db: Session, owner: str, request: JobRequest, facts: PanelFacts) -> tuple[ForecasterSpec, str]:
+def _document(db: Session, owner: str, request: JobRequest, facts: PanelFacts, origin: JobOrigin | None) -> tuple[ForecasterSpec, str]:
     """The document, and what it is called in the name of a job that has none."""
     match request.architecture:
+        case None if origin is not None:
+            return origin.spec, f"from {origin.name}"
         case None:
             return default_spec(facts), "default"
         case dict() as document:

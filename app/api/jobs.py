@@ -21,6 +21,7 @@ from app.errors import ConflictError, UnavailableError
 from app.store.datasets import hold_dataset
 from app.store.idempotency import Answered, remember, replay
 from app.store.jobs import cancel_job, get_job, insert_job, list_attempts, list_jobs, mark_dispatched, retry_job
+from app.store.models import hold_model
 from app.store.progress import list_events
 from app.store.tables import JobRow
 
@@ -138,6 +139,8 @@ def _insert(services: Services, owner: str, body: JobRequest, key: str | None, r
         new = plan_job(db, owner, body, services.network_limits)
     with services.database.begin() as db:
         hold_dataset(db, owner, new.dataset_id)  # may have been deleted since, and may not be now
+        if new.origin_id is not None:
+            hold_model(db, owner, new.origin_id)
         row = insert_job(db, owner, new)
         answer = job_body(row).model_dump(mode="json")
         if key is not None and not remember(db, owner, key, raw, job_id=row.id, status=201, answer=answer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -21,21 +22,73 @@ router = APIRouter(tags=["jobs"])
 MOST_EVENTS = 10_000
 """Of the kinds that a report is made of, which are few."""
 
+TOLD = ("phase", "finding", "log", "comparison", "inherited")
+"""The kinds."""
+
 COMPARED = "mase"
 """The score that says whether a model is better than repeating the last season; `mae` where there is no scale for it."""
 
 Scores = Mapping[str, Mapping[str, float | None]]
 
+Said = TypeVar("Said", bound=BaseModel)
+
 
 class PhaseReport(BaseModel):
-    """One stage of the training: `val_loss` is that of its best epoch, under its own head."""
+    """One stage of the training: `val_loss` is that of its best epoch, `val_loss_before` that before its first, both under its own head.
+
+    `is_reference`: it is the joint training that the others are compared with, and no part of the model.
+    """
 
     name: str
     parameters: int
     epochs: int
     best_epoch: int
+    val_loss_before: float | None = None
     val_loss: float | None
     seconds: float
+    cpu_seconds: float | None = None
+    is_reference: bool = False
+
+
+class SideReport(BaseModel):
+    """What a training came to: validation loss, scores on steps that it never saw, and what it took."""
+
+    val_loss: float | None
+    scores: dict[str, float | None]
+    seconds: float
+    cpu_seconds: float
+    epochs: int
+
+
+class ComparisonReport(BaseModel):
+    """The phases beside the same network trained all together from the same weights."""
+
+    phases: SideReport
+    joint: SideReport
+    sentence: str
+
+
+class TakenReport(BaseModel):
+    """A block that began with weights of the model that the job started from: its place, and that of the other."""
+
+    place: str
+    origin: str
+
+
+class LeftReport(BaseModel):
+    """A block that began as it was drawn, and why."""
+
+    place: str
+    reason: str
+
+
+class InheritedReport(BaseModel):
+    """What a job took over from the model that it started from; `notes` say what is otherwise than there."""
+
+    model: str
+    taken: list[TakenReport]
+    left: list[LeftReport]
+    notes: list[str]
 
 
 class Finding(BaseModel):
@@ -49,12 +102,14 @@ class Finding(BaseModel):
 
 
 class ReportBody(BaseModel):
-    """What is known of a job so far; `scores` as long as it has a model."""
+    """What is known of a job so far; `scores` as long as it has a model, `comparison` and `inherited` where the job asked for them."""
 
     job: str
     status: Status
     model: str | None
     phases: list[PhaseReport]
+    comparison: ComparisonReport | None
+    inherited: InheritedReport | None
     scores: dict[str, dict[str, float | None]] | None
     findings: list[Finding]
 
@@ -64,7 +119,7 @@ def get_report(job_id: Id, services: Served, asker: Asker) -> ReportBody:
     """What each phase came to, how the model scores beside seasonal naive, and what to change."""
     with services.database.read() as db:
         job = get_job(db, asker.owner, job_id)
-        events = list_events(db, asker.owner, job_id, 0, MOST_EVENTS, ("phase", "finding", "log"))
+        events = list_events(db, asker.owner, job_id, 0, MOST_EVENTS, TOLD)
         model = None if job.model_id is None else find_model_of(db, asker.owner, job_id)
     scores = None if model is None else model.scores
     # An attempt that was lost may have said what the next one says again: the last word counts.
@@ -75,9 +130,17 @@ def get_report(job_id: Id, services: Served, asker: Asker) -> ReportBody:
         status=job.status,
         model=job.model_id,
         phases=[phases[stage] for stage in sorted(phases)],
+        comparison=_last(events, "comparison", ComparisonReport),
+        inherited=_last(events, "inherited", InheritedReport),
         scores=scores,
         findings=list(found.values()),
     )
+
+
+def _last(events: Sequence[EventRow], kind: str, model: type[Said]) -> Said | None:
+    """The last word of a kind."""
+    found = [event.data for event in events if event.kind == kind]
+    return model.model_validate(found[-1]) if found else None
 
 
 def _told(events: Sequence[EventRow]) -> Iterator[Finding]:

@@ -40,6 +40,7 @@ class Windows:
         observed: whether the target was observed.
         shift: [batch], subtracted from the target.
         scale: [batch], the target was divided by.
+        seen: whether the target was observed at each step that is read.
         steps: [forks], steps of the context that there is a horizon after, window by window in `future` and `target`; None for the last
             alone, which makes as many cutoffs as windows.
         about: whose they are; None where no layer has parameters of each series.
@@ -52,6 +53,7 @@ class Windows:
     observed: Bool[Tensor, "cutoffs horizon"]
     shift: Float[Tensor, " batch"]
     scale: Float[Tensor, " batch"]
+    seen: Bool[Tensor, "batch _"]
     steps: Int[Tensor, " forks"] | None = None
     about: About | None = None
     outlook: Outlook | None = None
@@ -81,7 +83,8 @@ class Windows:
     def part(self, rows: slice) -> Windows:
         """Some windows that have one horizon each, and that no layer has parameters of."""
         inputs = {name: values[rows] for name, values in self.inputs.items()}
-        return Windows(inputs, self.future[rows], self.target[rows], self.observed[rows], self.shift[rows], self.scale[rows])
+        horizon = (self.future[rows], self.target[rows], self.observed[rows])
+        return Windows(inputs, *horizon, self.shift[rows], self.scale[rows], self.seen[rows])
 
 
 def columns_of(spec: ForecasterSpec) -> tuple[str, ...]:
@@ -160,18 +163,20 @@ class WindowSource:
         apart = -(-self._context // MOST_FORKS)
         self._forks = torch.arange((self._context - 1) % apart, self._context, apart, device=device)
 
-    def batch(self, cutoffs: npt.NDArray[np.int64], *, is_forked: bool = False) -> Windows:
+    def batch(self, cutoffs: npt.NDArray[np.int64], *, is_forked: bool = False, has_inputs: bool = True) -> Windows:
         """Some windows.
 
         Args:
             cutoffs: [batch], flat position of each first horizon step.
             is_forked: whether to give a horizon after the steps of the context too, some evenly spread ones where there are many.
+            has_inputs: whether anybody reads the inputs.
         """
         past = torch.from_numpy(cutoffs).to(self._device)[:, None] + self._before
         filled, is_observed = self._columns[TARGET].windows(past)
-        return self._windows(past, filled, self._measure(filled, is_observed), self._forks if is_forked else None)
+        forks = self._forks if is_forked else None
+        return self._windows(past, filled, is_observed, self._measure(filled, is_observed), forks, has_inputs=has_inputs)
 
-    def lesson(self, cutoffs: npt.NDArray[np.int64], *, is_whole: bool) -> Windows:
+    def lesson(self, cutoffs: npt.NDArray[np.int64], *, is_whole: bool, has_inputs: bool = True) -> Windows:
         """Some windows to learn from, in the way of the decoder.
 
         `forking` learns after the steps of the context too. `recursive` learns the next step after every step, fed with what was
@@ -180,24 +185,28 @@ class WindowSource:
         Args:
             cutoffs: see `batch`.
             is_whole: whether to give all there is to learn; otherwise the horizon alone, which validation is about.
+            has_inputs: see `batch`.
         """
         if not self._is_recursive:
-            return self.batch(cutoffs, is_forked=is_whole and learns_at_every_step(self._spec))
+            return self.batch(cutoffs, is_forked=is_whole and learns_at_every_step(self._spec), has_inputs=has_inputs)
         at = torch.from_numpy(cutoffs).to(self._device)[:, None]
         stretch = torch.cat([at + self._before, at + self._after[:-1]], dim=1)
         filled, is_observed = self._columns[TARGET].windows(stretch[:, : self._context])
-        ahead = self._columns[TARGET].windows(stretch)[0][:, self._context :]
+        whole, seen = self._columns[TARGET].windows(stretch)
+        history = torch.cat([filled, whole[:, self._context :]], dim=1)
         steps = torch.arange(0 if is_whole else self._context - 1, stretch.shape[1], device=self._device)
-        return self._windows(stretch, torch.cat([filled, ahead], dim=1), self._measure(filled, is_observed), steps, is_next=True)
+        return self._windows(stretch, history, seen, self._measure(filled, is_observed), steps, is_next=True, has_inputs=has_inputs)
 
     def _windows(
         self,
         positions: Int[Tensor, "batch time"],
         filled: Float[Tensor, "batch time"],
+        seen: Bool[Tensor, "batch time"],
         units: tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]],
         steps: Int[Tensor, " forks"] | None,
         *,
         is_next: bool = False,
+        has_inputs: bool,
     ) -> Windows:
         """Windows of these positions, and what comes after some of their steps: the horizon, or the next step alone."""
         shift, scale = units
@@ -205,13 +214,13 @@ class WindowSource:
         starts = positions[:, -1:] + 1 if steps is None else (positions[:, steps] + 1).flatten()[:, None]
         ahead = starts if is_next else starts + self._after
         history = ((filled - shift[:, None]) / scale[:, None]).float()
-        inputs = {name: self._input(group, history, positions) for name, group in self._spec.inputs.items()}
+        inputs = {name: self._input(group, history, positions) for name, group in self._spec.inputs.items() if has_inputs}
         actual = self._columns[TARGET].values[ahead]
         observed = actual.isfinite()
         shifts, scales = shift.repeat_interleave(forks)[:, None], scale.repeat_interleave(forks)[:, None]
         target = torch.where(observed, (actual - shifts) / scales, 0.0).float()
         future = torch.empty(*ahead.shape, 0, device=self._device) if is_next else self._future(ahead)
-        return Windows(inputs, future, target, observed, shift, scale, steps, self._about(positions[:, 0]))
+        return Windows(inputs, future, target, observed, shift, scale, seen, steps, self._about(positions[:, 0]))
 
     def _about(self, firsts: Int[Tensor, " batch"]) -> About | None:
         """Whose windows begin at these positions."""

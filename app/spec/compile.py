@@ -13,7 +13,8 @@ from app.spec.follow import follow
 from app.spec.forecaster import ForecasterSpec, learns_at_every_step
 from app.spec.limits import NetworkLimits
 from app.spec.options import document_faults
-from app.spec.phases import phase_faults
+from app.spec.phases import phase_faults, top_blocks
+from app.spec.reconstruction import reconstruct_warnings
 from app.spec.shapes import decoder_multiply_adds, decoder_parameters, embedding_parameters, input_width
 from app.spec.walk import BlockShape, Output, Walk
 
@@ -80,7 +81,8 @@ def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#"
         walk.refuse()
     memory = BYTES_PER_PARAMETER * parameters + 4 * spec.training.batch_size * walk.activations
     unset = [name for name in ("context", "horizon") if getattr(spec, name) is None]
-    warnings = tuple(f"{name} is left to the job; counted with 1" for name in unset)
+    left = (f"{name} is left to the job; counted with 1" for name in unset)
+    warnings = (*left, *reconstruct_warnings(top_blocks(spec), spec.training))
     return CompiledSpec(spec, tuple(walk.rows), parameters, sum(row.multiply_adds for row in walk.rows), memory, warnings)
 
 

@@ -6,20 +6,28 @@ A network is taken as the blocks of its outermost stack (one block where it is n
     ------------------  ======================                cached, as it never changes
     `layer by layer`    first = last - 1, under a head of its own but for the last
     `each branch`       one branch of block `first`, under a head of its own; then all behind the connection, under the decoder
+      with folds        the same without each fold in its turn, then with all windows; what is behind the last connection learns on what
+                        each fold's windows give in the network that has not seen them
+    `reconstruct`       one autoencoder in block `first`, to rebuild what it reads; nothing else learns
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.errors import Fault
-from app.spec.blocks import WITHOUT_WEIGHTS, Block, Connect, Stack, inside, names_in
+from app.spec.blocks import WITHOUT_WEIGHTS, Autoencoder, Block, Connect, Stack, every, inside, names_in
 from app.spec.forecaster import ForecasterSpec
+from app.spec.leaves import Smooth
+from app.spec.reconstruction import autoencoders, reconstruct_faults
 from app.spec.training import Phase
 
 DECODER = "decoder"
 """What `only` and `freeze` call the map from the newest state to the horizon."""
+
+REFERENCE = "joint"
+"""What the weights of a network are put aside as that was trained all together, for comparison."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,14 @@ class Stage:
         epochs: at most.
         lr: at the start.
         patience: epochs without a better validation loss, or None.
+        draw: what its random draws are told apart by from those of other stages.
+        folds: folds that the training windows are cut into, or None.
+        fold: it learns from windows that share nothing with those of this fold; with folds and without one, it learns from all of them on
+            what those before it give that were trained without their fold.
+        restarts: whether it begins from the weights that the training began with.
+        kept_as: what the weights are put aside as that it ends with, or None.
+        rebuilds: the number, in document order, of the autoencoder that learns to rebuild what it reads; None where forecasts are learnt.
+        carries_head: whether its head begins as that of the stage before it, where both are of one shape.
     """
 
     name: str
@@ -49,6 +65,18 @@ class Stage:
     epochs: int
     lr: float
     patience: int | None
+    draw: int = 0
+    folds: int | None = None
+    fold: int | None = None
+    restarts: bool = False
+    kept_as: str | None = None
+    rebuilds: int | None = None
+    carries_head: bool = False
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it is the joint training that the phases are compared with, and no part of the model."""
+        return self.kept_as == REFERENCE
 
 
 def top_blocks(spec: ForecasterSpec) -> tuple[Block, ...]:
@@ -57,9 +85,55 @@ def top_blocks(spec: ForecasterSpec) -> tuple[Block, ...]:
     return network.blocks * network.repeat if isinstance(network, Stack) and network.name is None and network.source is None else (network,)
 
 
-def plan(spec: ForecasterSpec) -> tuple[Stage, ...]:
-    """The stages of a description that `phase_faults` finds nothing wrong with."""
-    return tuple(stage for phase in spec.training.phases for stage in _stages(spec, phase))
+def plan(spec: ForecasterSpec, *, is_compared: bool = False, is_inherited: bool = False) -> tuple[Stage, ...]:
+    """The stages of a description that `phase_faults` finds nothing wrong with.
+
+    Args:
+        spec: the description.
+        is_compared: whether the network is to be trained all together too, before everything else. The stages after it draw as they
+            would without it.
+        is_inherited: whether the first weights are another model's, so that the decoder is not only drawn.
+    """
+    stages: list[Stage] = []
+    draws = 0
+    for phase in spec.training.phases:
+        found = [replace(stage, draw=draws + number) for number, stage in enumerate(_stages(spec, phase))]
+        if stages or is_inherited:
+            found = [replace(stage, carries_head=stage.carries_head and stage.own_head) for stage in found]
+        draws += len(found)
+        stages += found if phase.folds is None else _folded(found, phase.folds)
+    if not is_compared:
+        return tuple(stages)
+    (joint,) = _stages(spec, Phase(learn="all"))
+    return replace(joint, name="all, for comparison", kept_as=REFERENCE), replace(stages[0], restarts=True), *stages[1:]
+
+
+def is_joint(spec: ForecasterSpec) -> bool:
+    """Whether the phases are nothing but joint training."""
+    return [phase.learn for phase in spec.training.phases] == ["all"]
+
+
+def kept_without(fold: int) -> str:
+    """What the weights are put aside as that have not seen a fold."""
+    return f"fold{fold}"
+
+
+def _folded(stages: list[Stage], folds: int) -> list[Stage]:
+    """Those before the last once without each fold, from the same weights with the same draws; then all."""
+    *before, merge = stages
+    without = [
+        replace(
+            stage,
+            name=f"{stage.name}, without fold {fold + 1} of {folds}",
+            folds=folds,
+            fold=fold,
+            restarts=number == 0,
+            kept_as=kept_without(fold) if stage is before[-1] else None,
+        )
+        for fold in range(folds)
+        for number, stage in enumerate(before)
+    ]
+    return [*without, replace(before[0], restarts=True), *before[1:], replace(merge, folds=folds)]
 
 
 def _stages(spec: ForecasterSpec, phase: Phase) -> Iterator[Stage]:
@@ -68,7 +142,12 @@ def _stages(spec: ForecasterSpec, phase: Phase) -> Iterator[Stage]:
     match phase:
         case Phase(learn="layer by layer"):
             for first in range(count):
-                yield _stage(spec, phase, f"layer {first + 1} of {count}", first, first + 1, own_head=first + 1 < count)
+                stage = _stage(spec, phase, f"layer {first + 1} of {count}", first, first + 1, own_head=first + 1 < count)
+                yield replace(stage, carries_head=first > 0)
+        case Phase(learn="reconstruct"):
+            for number, (first, autoencoder) in enumerate(autoencoders(blocks)):
+                called = autoencoder.name or f"block {first + 1}"
+                yield replace(_stage(spec, phase, f"reconstruct {called}", first, first + 1), rebuilds=number)
         case Phase(learn="each branch"):
             yield from _branch_stages(spec, phase, blocks)
         case Phase(only=tuple() as only):
@@ -120,7 +199,8 @@ def _learners(block: Block, phase: Phase, is_chosen: bool) -> Iterator[Block]:
     is_chosen = is_chosen or (phase.only is not None and block.name in phase.only)
     if is_chosen and not inside(block):
         yield block
-    for one in inside(block):
+    # An autoencoder's decoder learns in the phase 'reconstruct' alone.
+    for one in inside(block) if not isinstance(block, Autoencoder) else (block.encoder,):
         yield from _learners(one, phase, is_chosen)
 
 
@@ -133,6 +213,32 @@ def phase_faults(spec: ForecasterSpec, pointer: str) -> Iterator[Fault]:
     """
     for number, phase in enumerate(spec.training.phases):
         yield from _faults_of(spec, phase, f"{pointer}/phases/{number}")
+        if phase.folds is not None:
+            yield from _fold_faults(spec, phase, number, f"{pointer}/phases/{number}/folds")
+    if {phase.learn for phase in spec.training.phases} <= {"each branch", "reconstruct"}:
+        yield from _merge_faults(spec, f"{pointer}/phases")
+
+
+def _merge_faults(spec: ForecasterSpec, pointer: str) -> Iterator[Fault]:
+    for block in top_blocks(spec):
+        if isinstance(block, Connect) and block.merge in {"gate", "attention"}:
+            sentence = (
+                f"the weights of the merge {block.merge!r} would never learn: branches learn without it, and what follows it behind it"
+            )
+            yield Fault(pointer, "trains_nothing", f"{sentence}; put {{'learn': 'all'}} behind, or use another merge")
+
+
+def _fold_faults(spec: ForecasterSpec, phase: Phase, number: int, pointer: str) -> Iterator[Fault]:
+    if phase.learn != "each branch":
+        yield Fault(pointer, "inert", f"folds are of a phase that learns 'each branch', and are {phase.folds} here; leave them out")
+    elif number:
+        sentence = f"an earlier phase has learnt from all windows, so that no branch would be without any of the {phase.folds} folds"
+        yield Fault(pointer, "inert", f"{sentence}; put this phase first, or leave folds out")
+    elif any(isinstance(block, Smooth) for block in every(spec.network)):
+        sentence = (
+            f"a block 'smooth' begins with parameters that are fitted to whole series, so that none is without any of the {phase.folds}"
+        )
+        yield Fault(pointer, "inert", f"{sentence} folds; leave folds or the block out")
 
 
 def _faults_of(spec: ForecasterSpec, phase: Phase, pointer: str) -> Iterator[Fault]:
@@ -144,6 +250,8 @@ def _faults_of(spec: ForecasterSpec, phase: Phase, pointer: str) -> Iterator[Fau
         yield Fault(f"{pointer}/learn", "inert", "the network is no stack of several blocks, so 'layer by layer' does what 'all' does")
     elif phase.learn == "each branch" and not any(isinstance(block, Connect) for block in blocks):
         yield Fault(f"{pointer}/learn", "inert", "no block of the outermost stack is a connection, so there are no branches to train")
+    elif phase.learn == "reconstruct":
+        yield from reconstruct_faults(blocks, spec.training, phase, pointer)
     elif phase.learn is None:
         yield from _name_faults(spec, phase, pointer)
 

@@ -11,6 +11,7 @@ from app.spec.cells import Description, Name
 Epochs = Annotated[int, Field(ge=1, le=10_000)]
 LearningRate = Annotated[float, Field(gt=0.0, le=10.0)]
 Patience = Annotated[int, Field(ge=1)]
+Folds = Annotated[int, Field(ge=2, le=20)]
 
 
 class Phase(Description):
@@ -18,18 +19,22 @@ class Phase(Description):
 
     Attributes:
         learn: `all` together; `layer by layer` one block of the stack after another, each with a head of its own while those before it are
-            frozen; `each branch` of a connection with a head of its own, then what follows the connection.
+            frozen; `each branch` of a connection with a head of its own, then what follows the connection; `reconstruct` each autoencoder,
+            to rebuild what it reads.
         only: exactly these blocks, by their names; `decoder` is the map from the newest state to the horizon.
         freeze: everything but these blocks.
+        folds: of `each branch`: the merge learns on outputs of branches that have not seen the windows which it learns from, each trained
+            without one fold of so many (Wolpert 1992). The branches are trained so many times more.
         epochs: of each of its steps, at most.
         lr: learning rate at the start of each of its steps.
         patience: epochs without a better validation loss before a step ends; null waits for all epochs. Only where it is left out is it the
             training's, so a document that is written out leaves it out too.
     """
 
-    learn: Literal["all", "layer by layer", "each branch"] | None = None
+    learn: Literal["all", "layer by layer", "each branch", "reconstruct"] | None = None
     only: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)] | None = None
     freeze: Annotated[tuple[Name, ...], Field(min_length=1, strict=False)] | None = None
+    folds: Folds | None = None
     epochs: Epochs | None = None
     lr: LearningRate | None = None
     patience: Patience | None = None

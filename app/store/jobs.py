@@ -22,7 +22,7 @@ from app.store.tables import AttemptRow, JobRow
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a job is made of; `spec` is complete and proven, `request` is as it was sent."""
+    """What a job is made of; `spec` is complete and proven, `request` is as it was sent, the origin is the model that it starts from."""
 
     kind: str
     name: str
@@ -35,6 +35,8 @@ class NewJob:
     max_attempts: int = 3
     max_runtime_seconds: int | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
+    origin_id: str | None = None
+    origin_digest: str | None = None
 
 
 def insert_job(db: Session, owner: str, new: NewJob) -> JobRow:
@@ -42,7 +44,8 @@ def insert_job(db: Session, owner: str, new: NewJob) -> JobRow:
     row = JobRow(
         id=new_id("job"), owner_id=owner, kind=new.kind, name=new.name, request=new.request, spec=new.spec, dataset_id=new.dataset_id,
         dataset_version=new.dataset_version, queue=new.queue, priority=new.priority, max_attempts=new.max_attempts,
-        max_runtime_seconds=new.max_runtime_seconds, metadata_=new.metadata, progress={}, metrics={},
+        max_runtime_seconds=new.max_runtime_seconds, metadata_=new.metadata, progress={}, metrics={}, origin_id=new.origin_id,
+        origin_digest=new.origin_digest,
     )  # fmt: skip
     db.add(row)
     db.flush()

@@ -49,6 +49,8 @@ class Claim:
     target: str
     checkpoints: tuple[CheckpointRef, ...]
     max_runtime_seconds: int | None
+    origin_id: str | None = None
+    origin_digest: str | None = None
 
     @property
     def checkpoint(self) -> CheckpointRef | None:
@@ -98,7 +100,8 @@ def claim(db: Session, job_id: str, *, worker: str, lease_seconds: float) -> Cla
     return Claim(
         lease=Lease(row.id, row.owner_id, row.attempt), kind=row.kind, name=row.name, spec=row.spec, request=row.request,
         dataset_id=row.dataset_id, dataset_version=row.dataset_version, dataset_digest=data.digest, freq=data.freq, season=data.season,
-        target=data.target, checkpoints=checkpoints, max_runtime_seconds=row.max_runtime_seconds,
+        target=data.target, checkpoints=checkpoints, max_runtime_seconds=row.max_runtime_seconds, origin_id=row.origin_id,
+        origin_digest=row.origin_digest,
     )  # fmt: skip
 
 

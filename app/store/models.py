@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from app.errors import NotFoundError
+from app.errors import ConflictError, NotFoundError
 from app.store.pages import Page, page_of
-from app.store.tables import ModelRow
+from app.store.tables import LIVE_STATES, JobRow, ModelRow
 
 
 def get_model(db: Session, owner: str, id_or_name: str) -> ModelRow:
@@ -20,6 +20,19 @@ def get_model(db: Session, owner: str, id_or_name: str) -> ModelRow:
     row = db.scalar(sa.select(ModelRow).where(ModelRow.owner_id == owner, named).order_by(ModelRow.id.desc()).limit(1))
     if row is None:
         raise NotFoundError(f"{id_or_name} is not a model of yours; GET /v1/models lists them")
+    return row
+
+
+def hold_model(db: Session, owner: str, model_id: str, *, exclusively: bool = False) -> ModelRow:
+    """The owner's model, which stays until the transaction ends; held exclusively, nobody else holds it meanwhile.
+
+    Raises:
+        NotFoundError: the owner has no such model.
+    """
+    held = sa.select(ModelRow).where(ModelRow.id == get_model(db, owner, model_id).id).with_for_update(read=not exclusively)
+    row = db.scalar(held.execution_options(populate_existing=True))
+    if row is None:
+        raise NotFoundError(f"{model_id} was deleted just now")
     return row
 
 
@@ -51,8 +64,12 @@ def delete_model(db: Session, owner: str, model_id: str) -> list[str]:
 
     Raises:
         NotFoundError: the owner has no such model.
+        ConflictError: a live job starts from it.
     """
-    row = get_model(db, owner, model_id)
+    row = hold_model(db, owner, model_id, exclusively=True)
+    live = db.scalar(sa.select(JobRow.id).where(JobRow.origin_id == row.id, JobRow.status.in_(LIVE_STATES)).limit(1))
+    if live is not None:
+        raise ConflictError(f"{live} starts from {row.id}; cancel it first, or wait until it has ended")
     db.delete(row)
     db.flush()
     shared = db.scalar(sa.select(ModelRow.id).where(ModelRow.digest == row.digest).limit(1))

@@ -133,6 +133,8 @@ class JobRow(Base):
     spec: Mapped[Json]
     dataset_id: Mapped[str] = mapped_column(sa.String(40), index=True)
     dataset_version: Mapped[int]
+    origin_id: Mapped[str | None] = mapped_column(sa.String(40), index=True)
+    origin_digest: Mapped[str | None] = mapped_column(sa.String(64))
     metadata_: Mapped[Json] = mapped_column("metadata")
     queue: Mapped[str] = mapped_column(sa.String(16))
     priority: Mapped[int]

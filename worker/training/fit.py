@@ -8,7 +8,6 @@ for event in fit(training):            batch: loss of one step         training.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
@@ -20,26 +19,17 @@ from torch import Tensor, nn
 from app.errors import DivergedError
 from app.nets.build import Network, build_head
 from app.spec.forecaster import ForecasterSpec
-from app.spec.phases import plan
+from app.spec.phases import Stage, plan
 from app.spec.training import Training as TrainingSpec
 from worker.training.events import Batch, Epoch, Event, Rollback
 from worker.training.flow import measure, probe_rows
+from worker.training.folds import check_folds, lessons_of
+from worker.training.kept import HEAD, START, Kept, kept_after, kept_in
 from worker.training.material import Material
 from worker.training.series import begin_series
 from worker.training.stage import StageRun
-from worker.training.state import (
-    Progress,
-    StageOutcome,
-    capture,
-    clone,
-    part,
-    progress_in,
-    restore_generators,
-    restore_optimizer,
-)
-
-VALIDATION_BATCH = 1024
-"""Windows that are validated at once."""
+from worker.training.state import Moment, Progress, StageOutcome, capture, clone, part, progress_in, restore_generators, restore_optimizer
+from worker.training.validation import mean_loss
 
 ROLLBACKS_AT_MOST = 1
 
@@ -58,26 +48,40 @@ class Training:
         network: with its weights still to be drawn.
         material: see `prepare`.
         device: where to compute.
+        stages: those of the description's phases by default.
+
+    Raises:
+        UnfitDataError: a fold leaves nothing to learn from.
     """
 
-    def __init__(self, spec: ForecasterSpec, network: Network, material: Material, device: torch.device) -> None:
+    def __init__(
+        self, spec: ForecasterSpec, network: Network, material: Material, device: torch.device, stages: tuple[Stage, ...] | None = None
+    ) -> None:
         self.network = network.to(device)
         self.settings: TrainingSpec = spec.training
         self.material = material
         self.head = build_head(spec)
-        self.stages = plan(spec)
-        self.progress = Progress()
+        self.stages, self.progress = stages or plan(spec), Progress()
         self._spec, self._device = spec, device
-        windows = len(material.split.train)
-        self.batches = min(self.settings.steps_per_epoch, math.ceil(windows / self.settings.batch_size))
+        self._span = (spec.context or 1) + (spec.horizon or 1)
+        check_folds(self.stages, material.split, self._span)
         torch.manual_seed(self.settings.seed)
         network.initialise()
         begin_series(spec, network, material)
+        self.begin_with({})
+
+    def begin_with(self, weights: Mapping[str, Tensor]) -> None:
+        """Take some of the first weights from elsewhere; the others are as they were drawn."""
+        self.network.load_state_dict({**self.network.state_dict(), **weights})
+        self.kept: Kept = {START: clone(self.network.state_dict())} if any(stage.restarts for stage in self.stages) else {}
         self._begin_stage()
 
     def _begin_stage(self) -> None:
         """Freeze what does not learn, and take a new optimiser."""
         stage = self.stages[min(self.progress.stage, len(self.stages) - 1)]
+        if stage.restarts and START in self.kept:
+            self.network.load_state_dict(self.kept[START])
+        self.lessons = lessons_of(stage, self.material.split, self._span)
         self.run = StageRun(self._spec, stage, self.network, self._device)
         self.optimizer = _optimizer(list(self.run.learners.values()), self.settings)
         self.best = clone(self.run.weights())
@@ -85,20 +89,22 @@ class Training:
 
     def cache(self) -> None:
         """Compute what is frozen in this stage, once for all its epochs."""
+        lessons, epochs = self.lessons, self.run.stage.epochs
         if not self._is_cached:
-            split = self.material.split
-            drawn = min(self.batches * self.settings.batch_size, len(split.train))
-            self.run.cache(self.material.source, split.train.position, drawn * self.run.stage.epochs)
-            self.run.cache(self.material.source, split.validation.position, len(split.validation) * self.run.stage.epochs)
-            self._is_cached = True
+            self.run.read_out_of_fold(lessons, self.kept)
+            drawn = min(self.batches * self.settings.batch_size, len(lessons.train))
+            self.run.cache(self.material.source, lessons.train, drawn * epochs)
+            self.run.cache(self.material.source, lessons.validation, len(lessons.validation) * epochs)
+        self._is_cached = True
 
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that decides how it goes on, as tensors and a JSON document."""
-        return capture(self.run.weights(), self.best, self.run.learners, self.optimizer, self.progress)
+        return capture(self.run.weights(), self.best, self.kept, self.run.learners, self.optimizer, self.progress)
 
     def restore(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
         """Go on from what `capture` gave."""
         self.progress = progress_in(document)
+        self.kept = kept_in(tensors)
         self._begin_stage()
         self.run.load(part(tensors, "now."))
         self.best = {name: tensor.to(self._device) for name, tensor in part(tensors, "best.").items()}
@@ -108,15 +114,9 @@ class Training:
     def end_stage(self) -> StageOutcome:
         """Put the stage's best weights into the network, and go on to the next stage."""
         progress = self.progress
-        outcome = StageOutcome(
-            name=self.run.stage.name,
-            parameters=sum(parameter.numel() for parameter in self.run.learners.values()),
-            epochs=progress.epoch,
-            best_epoch=progress.best_epoch,
-            val_loss=progress.best_loss,
-            seconds=round(progress.stage_seconds, 2),
-        )
+        outcome = progress.outcome_of(self.run.stage, sum(parameter.numel() for parameter in self.run.learners.values()))
         self.run.load(self.best)
+        self.kept = kept_after(self.run, self.stages[progress.stage + 1 :], self.kept)
         self.progress = progress.next_stage(outcome)
         if not self.is_done:
             self._begin_stage()
@@ -124,7 +124,7 @@ class Training:
 
     def flow(self) -> dict[str, float]:
         """How the gradients flow now; see `worker.training.flow`."""
-        cutoffs = self.material.split.train.position
+        cutoffs = self.lessons.train
         rows = probe_rows(len(cutoffs))
         return measure(self.run, self.head, self.material.source.lesson(cutoffs[rows], is_whole=False), cutoffs, rows)
 
@@ -148,6 +148,23 @@ class Training:
         progress, stage = self.progress, self.run.stage
         waited = progress.epoch - progress.best_epoch
         return progress.epoch >= stage.epochs or (stage.patience is not None and waited >= stage.patience)
+
+    @property
+    def batches(self) -> int:
+        """Of an epoch of the present stage."""
+        return self.batches_of(len(self.lessons.train))
+
+    def batches_of(self, windows: int) -> int:
+        """Of an epoch of so many windows."""
+        return min(self.settings.steps_per_epoch, math.ceil(windows / self.settings.batch_size))
+
+    @property
+    def steps(self) -> int:
+        """Batches of the whole training at most, as far as is known: stages that are over count with what they took."""
+        progress, later = self.progress, sum(stage.epochs for stage in self.stages[self.progress.stage + 1 :])
+        ahead = self.batches_of(len(self.material.split.train)) * later
+        present = 0 if self.is_done else self.batches * self.run.stage.epochs
+        return progress.step - progress.stage_step + present + ahead
 
     @property
     def epochs(self) -> int:
@@ -175,7 +192,7 @@ def fit(training: Training) -> Iterator[Event]:
     while not training.is_done:
         _begin_if_new(training)
         while not training.is_stage_done:
-            began_at = time.monotonic()
+            began_at = Moment.now()
             rows = rows_of_epoch(training)
             training.run.set_training(is_training=True)
             while training.progress.batch < training.batches:
@@ -185,12 +202,16 @@ def fit(training: Training) -> Iterator[Event]:
 
 
 def _begin_if_new(training: Training) -> None:
-    if training.progress.stage_step == 0:
+    began_at, progress, is_new = Moment.now(), training.progress, training.progress.stage_step == 0
+    if is_new:
         # Own heads and dropout draw from torch's own generator: not the numbers that the weights were drawn with.
-        torch.manual_seed((training.settings.seed ^ STAGE_SEED) + training.progress.stage)
-        training.run.draw_head()
+        torch.manual_seed((training.settings.seed ^ STAGE_SEED) + training.run.stage.draw)
+        training.run.draw_head(training.kept.get(HEAD))
         training.best = clone(training.run.weights())
     training.cache()
+    if is_new:
+        progress.loss_before = validation_loss(training)
+    progress.spend(began_at)
 
 
 def _optimizer(parameters: list[nn.Parameter], settings: TrainingSpec) -> torch.optim.Optimizer:
@@ -210,9 +231,9 @@ def _optimizer(parameters: list[nn.Parameter], settings: TrainingSpec) -> torch.
 
 def rows_of_epoch(training: Training) -> npt.NDArray[np.int64]:
     """Training windows of the present epoch in the order of its batches, drawn from (seed, stage, epoch) without replacement."""
-    windows, progress = len(training.material.split.train), training.progress
+    windows, progress = len(training.lessons.train), training.progress
     wanted = min(training.batches * training.settings.batch_size, windows)
-    generator = np.random.default_rng((training.settings.seed, progress.stage, progress.epoch))
+    generator = np.random.default_rng((training.settings.seed, training.run.stage.draw, progress.epoch))
     return generator.choice(windows, wanted, replace=False).astype(np.int64)
 
 
@@ -222,11 +243,10 @@ def _learn(training: Training, order: npt.NDArray[np.int64]) -> Batch | Rollback
     for group in training.optimizer.param_groups:
         group["lr"] = progress.lr
     first = progress.batch * settings.batch_size
-    rows, cutoffs = order[first : first + settings.batch_size], training.material.split.train.position
-    windows = training.material.source.lesson(cutoffs[rows], is_whole=True)
+    rows, cutoffs = order[first : first + settings.batch_size], training.lessons.train
+    windows = training.material.source.lesson(cutoffs[rows], is_whole=True, has_inputs=training.run.wants_inputs(cutoffs))
     training.optimizer.zero_grad(set_to_none=True)
-    raw, windows = training.run.look(windows, cutoffs, rows)
-    loss = training.head.loss(raw, windows.target, windows.observed, windows.scales)
+    loss = training.run.loss(training.head, windows, cutoffs, rows)
     torch.autograd.backward(loss)
     if settings.clip_value is not None:
         torch.nn.utils.clip_grad_value_(training.run.learners.values(), settings.clip_value)
@@ -259,7 +279,7 @@ def _roll_back(training: Training, loss: float) -> Rollback:
     return Rollback(progress.step, loss)
 
 
-def _end_epoch(training: Training, began_at: float) -> Epoch:
+def _end_epoch(training: Training, began_at: Moment) -> Epoch:
     progress = training.progress
     val_loss = validation_loss(training)
     is_best = val_loss is None or progress.best_loss is None or val_loss < progress.best_loss
@@ -271,22 +291,10 @@ def _end_epoch(training: Training, began_at: float) -> Epoch:
     progress.batch, progress.loss_sum, progress.norm_sum = 0, 0.0, 0.0
     progress.history = [*(progress.history if progress.epoch > 1 else []), (train_loss, val_loss)]
     flow = training.flow() if training.is_flow_due else {}
-    seconds = time.monotonic() - began_at
-    progress.stage_seconds += seconds
+    seconds = progress.spend(began_at)
     return Epoch(progress.epochs_before + progress.epoch, progress.step, train_loss, val_loss, norm, progress.lr, is_best, flow, seconds)
 
 
 def validation_loss(training: Training) -> float | None:
-    """Mean loss over the validation windows, or None where there are none."""
-    cutoffs = training.material.split.validation.position
-    if len(cutoffs) == 0:
-        return None
-    training.run.set_training(is_training=False)
-    total = 0.0
-    with torch.no_grad():
-        for first in range(0, len(cutoffs), VALIDATION_BATCH):
-            rows = np.arange(first, min(first + VALIDATION_BATCH, len(cutoffs)))
-            windows = training.material.source.lesson(cutoffs[rows], is_whole=False)
-            raw, windows = training.run.look(windows, cutoffs, rows)
-            total += len(rows) * training.head.loss(raw, windows.target, windows.observed, windows.scales).item()
-    return total / len(cutoffs)
+    """Of the present stage; None where there are no validation windows."""
+    return mean_loss(training.run, training.head, training.material.source, training.lessons.validation)

@@ -72,8 +72,7 @@ def measure(run: StageRun, head: Head, windows: Windows, cutoffs: np.ndarray, ro
     """
     run.set_training(is_training=False)
     with torch.enable_grad(), _listening(run.layers) as seen:
-        raw, windows = run.look(windows, cutoffs, rows)
-        loss = head.loss(raw, windows.target, windows.observed, windows.scales)
+        loss = run.loss(head, windows, cutoffs, rows)
         layers = {place: layer for place, layer in run.layers.items() if place in seen}
         weights = [parameter for layer in layers.values() for parameter in layer.parameters() if parameter.requires_grad]
         wanted = [*(seen[place].probe for place in layers), *weights]

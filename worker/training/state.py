@@ -1,17 +1,20 @@
 """Where is a training? All that decides how it goes on, so that killed and resumed equals never killed, to the bit on a CPU.
 
 Order of windows comes from (seed, stage, epoch) and the learning rate from the step: neither has a state. The rest is here: weights, the
-best weights, the optimiser's moments, torch's generator, and the counters.
+best weights, those that were put aside, the optimiser's moments, torch's generator, and the counters.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from app.spec.phases import Stage
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "square_avg", "momentum_buffer")
 """What the optimisers keep of each weight, each some of it."""
@@ -28,6 +31,9 @@ class StageOutcome:
         best_epoch: which of them gave the weights that were kept.
         val_loss: of these weights under the stage's head, None without validation windows.
         seconds: that it took, over all attempts.
+        cpu_seconds: of all threads of the process, the same.
+        val_loss_before: as `val_loss`, before its first batch.
+        is_reference: whether it is the joint training that the others are compared with.
     """
 
     name: str
@@ -36,6 +42,22 @@ class StageOutcome:
     best_epoch: int
     val_loss: float | None
     seconds: float
+    cpu_seconds: float | None = None
+    val_loss_before: float | None = None
+    is_reference: bool = False
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When something began: by the clock on the wall, and by that of all threads of the process."""
+
+    wall_seconds: float
+    cpu_seconds: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        """The present one."""
+        return cls(time.monotonic(), time.process_time())
 
 
 @dataclass
@@ -55,6 +77,8 @@ class Progress:
         best_epoch: the epoch that gave it, 0 before the first.
         rollbacks: times that the loss of the present stage stopped being a number.
         stage_seconds: that the present stage has taken.
+        stage_cpu_seconds: of all threads of the process, the same.
+        loss_before: validation loss of the present stage before its first batch.
         history: training and validation loss of each epoch of the present stage, or of the last where all are complete.
         outcomes: of the stages that are complete.
     """
@@ -71,6 +95,8 @@ class Progress:
     best_epoch: int = 0
     rollbacks: int = 0
     stage_seconds: float = 0.0
+    stage_cpu_seconds: float = 0.0
+    loss_before: float | None = None
     history: list[tuple[float, float | None]] = field(default_factory=list)
     outcomes: list[StageOutcome] = field(default_factory=list)
 
@@ -78,6 +104,32 @@ class Progress:
     def epochs_before(self) -> int:
         """Epochs of the stages that are complete."""
         return sum(outcome.epochs for outcome in self.outcomes)
+
+    def spend(self, since: Moment) -> float:
+        """Count what the present stage has taken since a moment; seconds on the wall."""
+        now = Moment.now()
+        self.stage_cpu_seconds += now.cpu_seconds - since.cpu_seconds
+        self.stage_seconds += now.wall_seconds - since.wall_seconds
+        return now.wall_seconds - since.wall_seconds
+
+    def outcome_of(self, stage: Stage, parameters: int) -> StageOutcome:
+        """What the present stage has come to.
+
+        Args:
+            stage: the present one.
+            parameters: that it trained.
+        """
+        return StageOutcome(
+            name=stage.name,
+            parameters=parameters,
+            epochs=self.epoch,
+            best_epoch=self.best_epoch,
+            val_loss=self.best_loss,
+            seconds=round(self.stage_seconds, 2),
+            cpu_seconds=round(self.stage_cpu_seconds, 2),
+            val_loss_before=self.loss_before,
+            is_reference=stage.is_reference,
+        )
 
     def next_stage(self, outcome: StageOutcome) -> Progress:
         """The counters at the beginning of the stage after this one."""
@@ -92,6 +144,7 @@ def clone(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def capture(
     weights: Mapping[str, Tensor],
     best: Mapping[str, Tensor],
+    kept: Mapping[str, Mapping[str, Tensor]],
     learners: Mapping[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
     progress: Progress,
@@ -99,6 +152,7 @@ def capture(
     """Everything as tensors and a JSON document."""
     tensors = {f"now.{name}": tensor for name, tensor in weights.items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
+    tensors |= {f"kept.{what}.{name}": tensor for what, aside in kept.items() for name, tensor in aside.items()}
     for name, parameter in learners.items():
         moments = optimizer.state.get(parameter, {})
         # A momentum that has not begun is kept as None.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,15 @@ from torch import Tensor
 
 from app.forecasting.forecaster import Forecaster
 from app.forecasting.windows import Windows
+from app.nets.build import Network
 from app.nets.heads import RESIDUAL_LEVELS
+from app.nets.smoothing import Smoothing
 from app.series.baselines import seasonal_naive
 from app.series.panel import TARGET
 from app.series.scores import coverage, mae, mase, pinball, rmse, seasonal_error, smape
+from app.series.time_values import TimeKind
 from app.series.windows import Cutoffs
+from app.spec.forecaster import ForecasterSpec, PointHead
 from worker.training.material import Material
 
 CHUNK = 256
@@ -27,6 +32,22 @@ SCORED_LEVELS = (0.1, 0.5, 0.9)
 """Quantiles that are scored; the outer two bound the 80 % interval."""
 
 Values = npt.NDArray[np.float64]
+
+
+def forecaster_of(spec: ForecasterSpec, network: Network, material: Material, *, freq: str, season: int, time_kind: TimeKind) -> Forecaster:
+    """A trained network as a forecaster, with the residuals that its head wants.
+
+    Args:
+        spec: complete.
+        network: trained.
+        material: what it was trained on.
+        freq: of the series.
+        season: steps of one season.
+        time_kind: how times are written.
+    """
+    series = material.panel.ids if isinstance(network.series, Smoothing) else ()
+    bare = Forecaster(spec, network, freq, season, time_kind, material.scaling, series=series)
+    return replace(bare, residuals=measure_residuals(bare, material)) if isinstance(spec.head, PointHead) else bare
 
 
 def measure_residuals(forecaster: Forecaster, material: Material) -> Float[Tensor, "horizon level"] | None:

@@ -13,21 +13,9 @@ from app.spec.forecaster import ForecasterSpec
 from app.spec.gallery import GALLERY
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
-from app.spec.shapes import future_width, head_width, input_width
+from app.spec.shapes import head_width
+from tests.networks import BATCH, example
 from tests.strategies_specs import documents, is_whole, read_all
-
-BATCH = 3
-
-
-def example(spec: ForecasterSpec, seed: int = 0) -> tuple[dict[str, Tensor], Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    steps = spec.context or 1
-    inputs = {name: torch.randn(BATCH, steps, input_width(group), generator=generator) for name, group in spec.inputs.items()}
-    for name, group in spec.inputs.items():
-        if group.known == "static":
-            codes = torch.randint(0, 2, (BATCH, 1, len(group.columns)), generator=generator).float()
-            inputs[name] = codes.expand(-1, steps, -1)
-    return inputs, torch.randn(BATCH, spec.horizon or 1, future_width(spec.inputs), generator=generator)
 
 
 def built(spec: ForecasterSpec) -> Network:

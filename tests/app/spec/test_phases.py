@@ -1,5 +1,6 @@
 """Phases become stages that train something, or are refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,6 +44,15 @@ def test_layers_learn_one_after_another_the_last_under_the_decoder() -> None:
     ]
 
 
+def test_a_layer_carries_on_the_head_of_the_one_before_it_unless_the_decoder_has_learnt_already() -> None:
+    network = stack(LSTM, LSTM, LSTM)
+    first = spec_of(network, {"learn": "layer by layer"})
+    later = spec_of(network, {"learn": "all"}, {"learn": "layer by layer"})
+    assert [stage.carries_head for stage in plan(first)] == [False, True, True]
+    assert [stage.carries_head for stage in plan(first, is_inherited=True)] == [False, True, False]
+    assert [stage.carries_head for stage in plan(later)] == [False, False, True, False]
+
+
 def test_branches_learn_each_on_its_own_and_then_what_follows_them() -> None:
     assert stages(BRANCHES, {"learn": "each branch"}) == [
         ("branch demand", 0, 1, 0, True),
@@ -77,6 +87,29 @@ def test_a_phase_has_its_own_epochs_rate_and_patience_or_those_of_the_training()
     assert (second.epochs, second.lr, second.patience) == (3, 0.5, None)
 
 
+def test_with_folds_all_before_the_merge_learns_without_each_of_them_too() -> None:
+    spec = spec_of(stack(BRANCHES, LSTM), {"learn": "each branch", "folds": 2}, {"learn": "all"})
+    found = [(stage.name, stage.fold, stage.folds, stage.restarts, stage.kept_as, stage.draw) for stage in plan(spec)]
+    assert found == [
+        ("branch demand, without fold 1 of 2", 0, 2, True, None, 0),
+        ("branch 2, without fold 1 of 2", 0, 2, False, "fold0", 1),
+        ("branch demand, without fold 2 of 2", 1, 2, True, None, 0),
+        ("branch 2, without fold 2 of 2", 1, 2, False, "fold1", 1),
+        ("branch demand", None, None, True, None, 0),
+        ("branch 2", None, None, False, None, 1),
+        ("merge", None, 2, False, None, 2),
+        ("all", None, None, False, None, 3),
+    ]
+
+
+def test_a_comparison_trains_all_together_first_and_leaves_the_other_draws_alone() -> None:
+    spec = spec_of(stack(LSTM, LSTM), {"learn": "layer by layer", "epochs": 2, "lr": 0.5}, epochs=20, lr=0.1)
+    joint, *compared = plan(spec, is_compared=True)
+    assert (joint.name, joint.is_reference, joint.epochs, joint.lr, joint.draw) == ("all, for comparison", True, 20, 0.1, 0)
+    assert [replace(stage, restarts=False) for stage in compared] == list(plan(spec))
+    assert [stage.restarts for stage in compared] == [True, False]
+
+
 @pytest.mark.parametrize("phase", [{"learn": "all"}, {"learn": "all", "patience": None}, {"learn": "all", "patience": 3, "lr": 0.5}])
 def test_a_document_that_is_written_out_has_the_same_stages(phase: dict[str, Any]) -> None:
     spec = spec_of(LSTM, phase, patience=7)
@@ -96,8 +129,10 @@ def test_a_document_that_is_written_out_has_the_same_stages(phase: dict[str, Any
         (BRANCHES, {"freeze": ["wind"]}, "/freeze/0", "'wind' is not a block"),
         ({**LSTM, "name": "one"}, {"freeze": ["one", "decoder"]}, "/freeze", "trains nothing"),
         (stack(LSTM, {"kind": "dropout", "rate": 0.5, "name": "none"}), {"only": ["none"]}, "/only", "trains nothing"),
-        (LSTM, {"learn": "reconstruct"}, "/learn", "'all', 'layer by layer' or 'each branch'"),
+        (LSTM, {"learn": "rebuild"}, "/learn", "'all', 'layer by layer', 'each branch' or 'reconstruct'"),
         (LSTM, {"learn": "all", "epoch": 3}, "/epoch", "did you mean 'epochs'?"),
+        (BRANCHES, {"learn": "all", "folds": 3}, "/folds", "folds are of a phase that learns 'each branch', and are 3 here"),
+        (BRANCHES, {"learn": "each branch", "folds": 1}, "/folds", "greater than or equal to 2"),
     ],
 )
 def test_a_phase_that_does_nothing_or_means_nothing_is_refused(
@@ -107,6 +142,27 @@ def test_a_phase_that_does_nothing_or_means_nothing_is_refused(
         compile_spec(spec_of(network, phase), NetworkLimits())
     found = {fault.pointer: fault.detail for fault in caught.value.faults}
     assert sentence in found[f"#/training/phases/0{pointer}"]
+
+
+def test_folds_after_a_phase_that_has_seen_all_windows_are_refused() -> None:
+    with pytest.raises(SpecError, match="put this phase first, or leave folds out") as caught:
+        compile_spec(spec_of(BRANCHES, {"learn": "all"}, {"learn": "each branch", "folds": 3}), NetworkLimits())
+    assert [fault.pointer for fault in caught.value.faults] == ["#/training/phases/1/folds"]
+
+
+def test_folds_and_layers_that_are_fitted_to_whole_series_are_refused() -> None:
+    smooth = {"kind": "smooth", "seasons": [], "series": 1}
+    with pytest.raises(SpecError, match="leave folds or the block out"):
+        compile_spec(spec_of(stack(smooth, BRANCHES), {"learn": "each branch", "folds": 3}), NetworkLimits())
+
+
+@pytest.mark.parametrize("merge", ["gate", "attention"])
+def test_a_merge_with_weights_of_its_own_wants_a_phase_that_trains_it(merge: str) -> None:
+    network = {"kind": "connect", "merge": merge, "branches": [LSTM, LSTM]}
+    with pytest.raises(SpecError, match="would never learn") as caught:
+        compile_spec(spec_of(network, {"learn": "each branch"}), NetworkLimits())
+    assert [fault.pointer for fault in caught.value.faults] == ["#/training/phases"]
+    compile_spec(spec_of(network, {"learn": "each branch"}, {"learn": "all"}), NetworkLimits())
 
 
 def test_no_block_may_be_called_as_the_decoder_is() -> None:

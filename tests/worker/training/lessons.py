@@ -51,5 +51,5 @@ def training_of(spec: ForecasterSpec | None = None, panel: Panel | None = None) 
 
 def said(event: Event) -> tuple[object, ...]:
     """All that an event says but how long it took."""
-    values = {name: value for name, value in vars(event).items() if name != "seconds"}
+    values = {name: value for name, value in vars(event).items() if name not in {"seconds", "cpu_seconds"}}
     return type(event).__name__, *values.items()

@@ -21,7 +21,7 @@ TRAINING = {"epochs": 3, "patience": None}
 def lines_of(training: Training) -> list[tuple[Any, ...]]:
     found = []
     for event in fit(training):
-        values = {name: value for name, value in vars(event).items() if name not in {"seconds", "flow"}}
+        values = {name: value for name, value in vars(event).items() if name not in {"seconds", "cpu_seconds", "flow"}}
         found.append((type(event).__name__, *values.items()))
     return found
 

@@ -42,12 +42,21 @@ PHASES: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
     "each branch": (BRANCHES, [{"learn": "each branch", "epochs": 2}]),
     "only and freeze": (STACK, [{"only": ["second", "decoder"], "epochs": 1}, {"freeze": ["first"], "epochs": 1}]),
 }
+FOLDED: dict[str, Any] = {"each branch with folds": (BRANCHES, [{"learn": "each branch", "folds": 2, "epochs": 1}])}
+CODES = {"kind": "autoencoder", "encoder": {"kind": "gru", "units": 3}, "code": 2, "decoder": {"kind": "elman", "units": 3}}
+REBUILT: dict[str, Any] = {
+    "reconstruct": (
+        {"kind": "stack", "blocks": [{"kind": "lstm", "units": 3}, CODES, {"kind": "dense", "units": 3}]},
+        [{"learn": "reconstruct", "epochs": 2}, {"learn": "all", "epochs": 1}],
+    )
+}
+ALL_PHASES = PHASES | FOLDED | REBUILT
 each_kind = pytest.mark.parametrize("kind", PHASES)
 
 
 def training_in_phases(kind: str) -> Training:
-    network, phases = PHASES[kind]
-    inputs = {} if network is STACK else {"inputs": INPUTS}
+    network, phases = ALL_PHASES[kind]
+    inputs = {} if network is not BRANCHES else {"inputs": INPUTS}
     return training_of(spec_of(network=network, training={"phases": phases, "batch_size": 64, "lr": 0.01}, **inputs))
 
 
@@ -97,7 +106,7 @@ def test_the_parameters_that_each_stage_trains_are_those_of_its_blocks_and_its_h
     assert not any("branches" in name for name in found["merge"])
 
 
-@each_kind
+@pytest.mark.parametrize("kind", ALL_PHASES)
 def test_what_is_cached_gives_what_is_computed(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cached = [said(event) for event in fit(training_in_phases(kind))]
     monkeypatch.setattr(stage_module, "CACHE_BYTES", 0)
@@ -133,8 +142,8 @@ def test_a_frozen_block_runs_once_however_many_epochs_its_followers_take() -> No
     assert windows == len(split.train) + len(split.validation) + 2
 
 
-@settings(max_examples=12)
-@given(st.sampled_from(list(PHASES)), st.integers(0, 60))
+@settings(max_examples=16)
+@given(st.sampled_from(list(ALL_PHASES)), st.integers(0, 60))
 def test_killed_and_resumed_in_any_phase_equals_never_killed(kind: str, events: int) -> None:
     straight = training_in_phases(kind)
     expected = [said(event) for event in fit(straight)]
@@ -155,3 +164,25 @@ def test_the_best_weights_of_the_last_stage_are_what_is_left() -> None:
     last = training.progress.outcomes[-1]
     assert validation_loss(training) == last.val_loss
     assert training.epochs == training.progress.epochs_before == 4
+
+
+def test_a_layer_begins_with_the_head_of_the_layer_before_it_where_it_fits() -> None:
+    network = {"kind": "stack", "blocks": [{"kind": "lstm", "units": 6}, {"kind": "gru", "units": 6}, {"kind": "elman", "units": 6}]}
+    training = training_of(spec_of(network=network, training={"phases": [{"learn": "layer by layer", "epochs": 1}], "batch_size": 64}))
+    heads = []
+    for event in fit(training):
+        if isinstance(event, StageOutcome):
+            heads.append(training.kept.get("head"))
+        elif heads and training.progress.stage_step == 1:
+            # Its first batch has moved it by a learning rate at most.
+            for name, weight in (heads[-1] or {}).items():
+                torch.testing.assert_close(training.run.decoder.state_dict()[name], weight, atol=1.1e-3, rtol=0.0)
+    assert [head is not None for head in heads] == [True, True, False]
+
+
+def test_a_head_of_another_shape_is_drawn() -> None:
+    training = training_in_phases("layer by layer")
+    drawn = {name: weight.clone() for name, weight in training.run.decoder.state_dict().items()}
+    training.run.draw_head({"weight": torch.zeros(1, 1), "bias": torch.zeros(1)})
+    assert all(weight.shape == drawn[name].shape for name, weight in training.run.decoder.state_dict().items())
+    assert any(bool(weight.any()) for weight in training.run.decoder.state_dict().values())
