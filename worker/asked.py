@@ -12,7 +12,7 @@ from app.errors import JobError
 from app.series.categories import find_categories
 from app.spec.compile import compile_spec
 from app.spec.forecaster import ForecasterSpec
-from app.spec.limits import NetworkLimits
+from app.spec.limits import UNLIMITED
 
 SHARED_FROM = 500_000_000
 """Multiply-adds of a batch from which on a second thread pays.
@@ -20,9 +20,6 @@ SHARED_FROM = 500_000_000
 Measured on two Zen 4 cores, a step of two LSTM layers: of 1.3 G 105 ms on one thread and 59 ms on two, of 158 M 11.5 and 9.1 ms, below 10 M
 the same. Beside a busy neighbour a second thread makes small steps 20 times slower.
 """
-
-UNLIMITED = NetworkLimits(parameters=2**62, blocks=2**62, depth=2**62, units=2**62)
-"""A job that was accepted is not measured again."""
 
 
 def device_of(request: Mapping[str, Any]) -> torch.device:
@@ -70,5 +67,6 @@ def threads_of(spec: ForecasterSpec, most: int) -> int:
         spec: the description.
         most: that it may have.
     """
-    work = compile_spec(spec, UNLIMITED).multiply_adds * spec.training.batch_size
+    compiled = compile_spec(spec, UNLIMITED)
+    work = compiled.multiply_adds * compiled.batch
     return most if work >= SHARED_FROM else 1

@@ -8,8 +8,10 @@ from typing import assert_never
 
 from app.spec.phases import REFERENCE
 from app.store.progress import Point
-from worker.training.events import Batch, Epoch, Event, Rollback
+from worker.training.batching import steps_of_epoch
+from worker.training.events import Batch, Epoch, Event, Part, RateFound, Rollback, Trial
 from worker.training.fit import Training
+from worker.training.range_test import TRIALS
 from worker.training.state import StageOutcome
 
 BATCH_POINTS = 500
@@ -27,7 +29,8 @@ class Reading:
 
     def __init__(self, training: Training) -> None:
         self._training = training
-        planned = training.batches_of(len(training.material.split.train)) * sum(stage.epochs for stage in training.stages)
+        windows = len(training.material.split.train)
+        planned = steps_of_epoch(training.settings, windows) * sum(stage.epochs for stage in training.stages)
         self._every = max(1, planned // BATCH_POINTS)
         self._first_step = training.progress.step
         self._began_at = time.monotonic()
@@ -50,7 +53,10 @@ class Reading:
                     **event.flow,
                 }
                 return (Point(event.step, {f"{self._series()}{name}": _finite(value) for name, value in values.items()}),)
-            case Rollback() | StageOutcome():
+            case Trial():
+                values = {"range_test/lr": event.lr, "range_test/loss": _finite(event.loss)}
+                return (Point(event.step, {f"{self._series()}{name}": value for name, value in values.items()}),)
+            case Rollback() | StageOutcome() | RateFound() | Part():
                 return ()
             case _:
                 assert_never(event)
@@ -64,16 +70,25 @@ class Reading:
         training, progress = self._training, self._training.progress
         done = progress.step - self._first_step
         seconds = time.monotonic() - self._began_at
-        steps = training.steps
+        steps = steps_at_most(training)
         eta_seconds = round(seconds / done * (steps - progress.step), 1) if done else None
         return {
-            "phase": training.run.stage.name,
+            "phase": f"range test, {training.run.stage.name}" if training.is_testing else training.run.stage.name,
             "epoch": progress.epochs_before + progress.epoch,
             "epochs": training.epochs,
             "step": progress.step,
             "fraction": round(progress.step / steps, 4),
             "eta_seconds": eta_seconds,
         }
+
+
+def steps_at_most(training: Training) -> int:
+    """Batches of the whole training, those of range tests too, as far as is known: stages that are over count with what they took."""
+    progress, later = training.progress, training.stages[training.progress.stage + 1 :]
+    ahead = steps_of_epoch(training.settings, len(training.material.split.train)) * sum(stage.epochs for stage in later)
+    present = 0 if training.is_done else training.batches * training.run.stage.epochs
+    tests = sum(stage.lr == "auto" for stage in later) + training.is_testing
+    return progress.step - progress.stage_step + present + ahead + tests * TRIALS
 
 
 def _finite(value: float | None) -> float | None:

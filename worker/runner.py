@@ -46,7 +46,7 @@ from worker.memory import give_back_freed_memory
 from worker.reading import Reading
 from worker.training.advice import advise
 from worker.training.comparison import compare, reference_network
-from worker.training.events import Epoch, Rollback
+from worker.training.events import Epoch, Part, RateFound, Rollback, Trial
 from worker.training.fit import Training, fit
 from worker.training.material import Material, prepare
 from worker.training.state import StageOutcome
@@ -225,11 +225,14 @@ class Attempt:
             if isinstance(event, StageOutcome):
                 self._ledger.flush()  # a phase's end comes after its points
                 self._ledger.tell("phase", {"stage": training.progress.stage, **asdict(event)})
+            if isinstance(event, RateFound):
+                self._ledger.flush()
+                self._ledger.tell("range_test", {**asdict(event), "stage": event.stage + 1})
             if isinstance(event, Rollback):
                 message = f"the loss was {event.loss} at batch {event.step}: back to the best weights, at half the learning rate"
                 self._ledger.tell("log", {"level": "warning", "message": message})
             self._heed(training)
-            if self._ledger.is_checkpoint_due:
+            if self._ledger.is_checkpoint_due and not isinstance(event, Part | Trial):
                 self._checkpoint(training, is_best=isinstance(event, Epoch) and event.is_best)
         self._ledger.flush()
 

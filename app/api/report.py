@@ -22,7 +22,7 @@ router = APIRouter(tags=["jobs"])
 MOST_EVENTS = 10_000
 """Of the kinds that a report is made of, which are few."""
 
-TOLD = ("phase", "finding", "log", "comparison", "inherited")
+TOLD = ("phase", "finding", "log", "comparison", "inherited", "range_test")
 """The kinds."""
 
 COMPARED = "mase"
@@ -36,6 +36,8 @@ Said = TypeVar("Said", bound=BaseModel)
 class PhaseReport(BaseModel):
     """One stage of the training: `val_loss` is that of its best epoch, `val_loss_before` that before its first, both under its own head.
 
+    `lr` is the learning rate at its start.
+
     `is_reference`: it is the joint training that the others are compared with, and no part of the model.
     """
 
@@ -48,6 +50,19 @@ class PhaseReport(BaseModel):
     seconds: float
     cpu_seconds: float | None = None
     is_reference: bool = False
+    lr: float | None = None
+
+
+class RangeTestReport(BaseModel):
+    """What a range test chose before a phase, by its number: a tenth of the rate with the least smoothed loss of those that were tried.
+
+    A loss is that of one step; null where it was no number.
+    """
+
+    stage: int
+    lr: float
+    rates: list[float]
+    losses: list[float | None]
 
 
 class SideReport(BaseModel):
@@ -108,6 +123,7 @@ class ReportBody(BaseModel):
     status: Status
     model: str | None
     phases: list[PhaseReport]
+    range_tests: list[RangeTestReport]
     comparison: ComparisonReport | None
     inherited: InheritedReport | None
     scores: dict[str, dict[str, float | None]] | None
@@ -123,6 +139,7 @@ def get_report(job_id: Id, services: Served, asker: Asker) -> ReportBody:
         model = None if job.model_id is None else find_model_of(db, asker.owner, job_id)
     scores = None if model is None else model.scores
     # An attempt that was lost may have said what the next one says again: the last word counts.
+    tests = {event.data["stage"]: RangeTestReport.model_validate(event.data) for event in events if event.kind == "range_test"}
     phases = {event.data["stage"]: PhaseReport.model_validate(event.data) for event in events if event.kind == "phase"}
     found = {(finding.code, finding.place): finding for finding in (*_told(events), *(_verdict(scores) if scores is not None else []))}
     return ReportBody(
@@ -130,6 +147,7 @@ def get_report(job_id: Id, services: Served, asker: Asker) -> ReportBody:
         status=job.status,
         model=job.model_id,
         phases=[phases[stage] for stage in sorted(phases)],
+        range_tests=[tests[stage] for stage in sorted(tests)],
         comparison=_last(events, "comparison", ComparisonReport),
         inherited=_last(events, "inherited", InheritedReport),
         scores=scores,

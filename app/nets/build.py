@@ -27,6 +27,7 @@ from app.spec import forecaster
 from app.spec.blocks import Autoencoder, Block, Connect, Model, Share, Stack
 from app.spec.forecaster import ForecasterSpec, learns_at_every_step
 from app.spec.inputs import Input
+from app.spec.leaves import Leaf
 from app.spec.shapes import input_width, merged_width, skipped_width, targets_of, width_after
 
 PLACE = "network"
@@ -48,6 +49,7 @@ class Network(nn.Module):
         self.body = builder.build(spec.network, sum(builder.named.values()), PLACE)
         self.widths: Mapping[str, int] = builder.widths
         self.embeddings = nn.ModuleDict({name: _embedding(group) for name, group in spec.inputs.items() if group.embed is not None})
+        self.leaves = tuple(builder.leaves)
         # In a tuple, as it stands in the body and is registered there.
         self._series = (series_layer(self.body),)
         self.decoder = self.new_decoder(PLACE)
@@ -198,13 +200,17 @@ def _distribution(head: forecaster.Distribution) -> Head:
 
 
 class _Builder:
-    """Builds blocks and notes their widths: `named` by name, `widths` by place; `blocks` are those with a name, without their taps."""
+    """Builds blocks and notes their widths: `named` by name, `widths` by place; `blocks` are those with a name, without their taps.
+
+    `leaves` are the blocks without blocks in them, each with its module.
+    """
 
     def __init__(self, inputs: Mapping[str, Input], site: Site) -> None:
         self.named = {name: input_width(group) for name, group in inputs.items()}
         self._site = site
         self.widths: dict[str, int] = {}
         self.blocks: dict[str, nn.Module] = {}
+        self.leaves: list[tuple[Leaf, nn.Module]] = []
 
     def build(self, block: Block, width: int, place: str, twin: nn.Module | None = None) -> nn.Module:
         """The module of a block for an input of this width; with the weights of its twin, if it has one."""
@@ -236,7 +242,9 @@ class _Builder:
             case Share(of=name):
                 return Shared(self.blocks[name], place), self.named[name]
             case _:
-                return build_leaf(block, width, place, self._site), width_after(block, width)
+                module = build_leaf(block, width, place, self._site)
+                self.leaves.append((block, module))
+                return module, width_after(block, width)
 
     def _connect(self, block: Connect, width: int, place: str) -> tuple[nn.Module, int]:
         built: list[nn.Module] = []

@@ -14,6 +14,8 @@ Units = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 Rate = Annotated[float, Field(ge=0.0, lt=1.0)]
 
+Penalty = Annotated[float, Field(ge=0.0, le=1000.0)]
+
 Steps = Annotated[int, Field(ge=1, le=100_000)]
 
 Activation = Literal["linear", "relu", "tanh", "sigmoid", "gelu"]
@@ -38,7 +40,19 @@ class AnyBlock(Description):
     source: Name | None = Field(default=None, alias="from")
 
 
-class AnyCell(AnyBlock):
+class Penalised(AnyBlock):
+    """A block whose weights may cost something: added to the loss of every step in which they learn; biases cost nothing.
+
+    Attributes:
+        l1: times the sum of |w|.
+        l2: times the sum of w^2.
+    """
+
+    l1: Penalty = 0.0
+    l2: Penalty = 0.0
+
+
+class AnyCell(Penalised):
     """What every recurrent layer may carry; each is a wrapper around its cell.
 
     Attributes:

@@ -15,11 +15,24 @@ from app.spec.limits import NetworkLimits
 from app.spec.options import document_faults
 from app.spec.phases import phase_faults, top_blocks
 from app.spec.reconstruction import reconstruct_warnings
-from app.spec.shapes import decoder_multiply_adds, decoder_parameters, embedding_parameters, input_width
+from app.spec.shapes import decoder_multiply_adds, decoder_parameters, embedding_parameters, head_width, input_width
 from app.spec.walk import BlockShape, Output, Walk
 
 BYTES_PER_PARAMETER = 16
 """Weight, gradient and Adam's two moments in single precision."""
+
+
+FULL_BATCH_BYTES = 256 * 1024**2
+"""Memory for what a part of a full batch gives."""
+
+FULL_BATCH_WINDOWS = 1024
+"""Windows of such a part at most: more at once are no faster."""
+
+MOST_HORIZONS = 64
+"""Steps of a context at most that a decoder learns a horizon after; see `app.forecasting.windows.MOST_FORKS`."""
+
+OUTPUT_COPIES = 4
+"""Times that each number of a forecast is kept on the way to its loss."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,7 @@ class CompiledSpec:
         blocks: the table of blocks, in the order they run; the decoder comes last.
         parameters: trainable numbers of the whole.
         multiply_adds: of one window.
+        batch: windows whose gradients are computed at once.
         memory_bytes: what training holds at once, about.
         warnings: what is allowed and may surprise.
     """
@@ -39,6 +53,7 @@ class CompiledSpec:
     blocks: tuple[BlockShape, ...]
     parameters: int
     multiply_adds: int
+    batch: int
     memory_bytes: int
     warnings: tuple[str, ...]
 
@@ -79,11 +94,21 @@ def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#"
         )
     if walk.faults:
         walk.refuse()
-    memory = BYTES_PER_PARAMETER * parameters + 4 * spec.training.batch_size * walk.activations
+    batch = _batch_of(spec, walk.activations)
+    memory = BYTES_PER_PARAMETER * parameters + 4 * batch * walk.activations
     unset = [name for name in ("context", "horizon") if getattr(spec, name) is None]
     left = (f"{name} is left to the job; counted with 1" for name in unset)
     warnings = (*left, *reconstruct_warnings(top_blocks(spec), spec.training))
-    return CompiledSpec(spec, tuple(walk.rows), parameters, sum(row.multiply_adds for row in walk.rows), memory, warnings)
+    return CompiledSpec(spec, tuple(walk.rows), parameters, sum(row.multiply_adds for row in walk.rows), batch, memory, warnings)
+
+
+def _batch_of(spec: ForecasterSpec, activations: int) -> int:
+    """Windows at once: a full batch is cut into parts that fit into memory."""
+    if spec.training.batch_size != "full":
+        return spec.training.batch_size
+    horizons = min(spec.context or 1, MOST_HORIZONS) if learns_at_every_step(spec) else 1
+    given = OUTPUT_COPIES * horizons * (spec.horizon or 1) * head_width(spec.head)
+    return max(1, min(FULL_BATCH_WINDOWS, FULL_BATCH_BYTES // (4 * (activations + given))))
 
 
 def _check_size(walk: Walk) -> None:

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.spec.cells import Activation, AnyBlock, Cell, Steps, Units
+from app.spec.cells import Activation, AnyBlock, Cell, Penalised, Steps, Units
 
 
-class Dense(AnyBlock):
+class Dense(Penalised):
     """An affine map at every step, and what follows it."""
 
     kind: Literal["dense"]
@@ -24,7 +24,7 @@ class Dropout(AnyBlock):
     rate: Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
-class Conv(AnyBlock):
+class Conv(Penalised):
     """A convolution over time at every step.
 
     Attributes:

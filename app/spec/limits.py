@@ -20,3 +20,7 @@ class NetworkLimits:
     blocks: int = 256
     depth: int = 16
     units: int = 4096
+
+
+UNLIMITED = NetworkLimits(parameters=2**62, blocks=2**62, depth=2**62, units=2**62)
+"""A job that was accepted is not measured again."""

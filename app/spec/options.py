@@ -12,12 +12,8 @@ from app.spec.forecaster import COUNT_HEADS, POSITIVE_HEADS, ForecasterSpec, Poi
 from app.spec.inputs import Input
 from app.spec.leaves import Attention, Conv, InstanceNorm, Lags, Leaf, Segment, SeriesBlock, Smooth, Whole
 from app.spec.shapes import VECTOR, input_width, targets_of, width_after
-from app.spec.training import Training
+from app.spec.training_options import Option, training_faults
 from app.spec.walk import Output
-
-Option = tuple[str, str, str]
-"""The option's key, a code, and a sentence."""
-
 
 WANT_STEPS = (AnyCell, Conv, Attention, Segment, Lags, *get_args(Whole), *get_args(SeriesBlock))
 """Blocks that make nothing of a single vector."""
@@ -30,7 +26,7 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
     """
     for name, group in spec.inputs.items():
         yield from _input_faults(f"inputs/{name}", group)
-    head, training = spec.head, spec.training
+    head = spec.head
     if isinstance(head, PointHead) and head.delta is not None and head.loss != "huber":
         yield "head/delta", "inert", f"delta does nothing for the loss {head.loss!r}; use 'huber', or leave it out"
     if isinstance(head, POSITIVE_HEADS) and spec.scaling.target == "standard":
@@ -44,17 +40,7 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
     if spec.scaling.covariates != Scaling().covariates and not has_covariates:
         yield "scaling/covariates", "inert", "no input has a covariate to scale; leave it out"
     yield from decoder_faults(spec)
-    yield from _training_faults(training)
-
-
-def _training_faults(training: Training) -> Iterator[Option]:
-    if training.weight_decay != Training().weight_decay and training.optimizer == "adam":
-        yield "training/weight_decay", "inert", "weight_decay belongs to the optimizers 'adamw', 'sgd' and 'rmsprop'"
-    if training.momentum != Training().momentum and training.optimizer in {"adam", "adamw"}:
-        yield "training/momentum", "inert", f"{training.optimizer!r} has a momentum of its own; momentum belongs to 'sgd' and 'rmsprop'"
-    if training.patience not in {None, Training().patience} and training.patience >= training.epochs:
-        sentence = f"a patience of {training.patience} never ends a training of {training.epochs} epochs; make it smaller, or null"
-        yield "training/patience", "inert", sentence
+    yield from training_faults(spec)
 
 
 def _input_faults(place: str, group: Input) -> Iterator[Option]:

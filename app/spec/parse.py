@@ -17,6 +17,7 @@ from app.spec.cells import Description
 from app.spec.decoders import Decoder
 from app.spec.forecaster import ForecasterSpec, Head, Scaling
 from app.spec.inputs import Input
+from app.spec.schedules import SCHEDULES
 from app.spec.training import Phase, Training
 
 DEEPEST_DOCUMENT = 100
@@ -30,7 +31,8 @@ def _kinds_in(kinds: Iterable[type[Description]]) -> dict[str, type[Description]
 _BLOCKS = _kinds_in(ALL_KINDS)
 _HEADS = _kinds_in(get_args(get_args(Head)[0]))
 _DECODERS = _kinds_in(get_args(get_args(Decoder)[0]))
-_KINDS = {**_BLOCKS, **_HEADS, **_DECODERS}
+_SCHEDULES = {name: options for name, options in SCHEDULES.items() if options is not None}
+_KINDS = {**_BLOCKS, **_HEADS, **_DECODERS, **_SCHEDULES}
 _SECTIONS = {"scaling": Scaling, "training": Training}
 
 
@@ -92,6 +94,8 @@ def _place(location: Sequence[int | str], document: object) -> tuple[list[int | 
     here: object = document
     parent: object = document
     for part in location:
+        if not isinstance(here, dict | list | tuple):
+            break  # the rest are tags of a union: a word or a number has no parts
         is_tag = isinstance(here, dict) and part not in here and part == here.get("kind")
         if is_tag or part == "[key]":
             continue
@@ -99,7 +103,7 @@ def _place(location: Sequence[int | str], document: object) -> tuple[list[int | 
         path.append(part)
         if isinstance(here, dict):
             here = here.get(str(part))
-        elif isinstance(here, list | tuple) and isinstance(part, int) and part < len(here):
+        elif isinstance(part, int) and part < len(here):
             here = here[part]
     return path, parent
 
@@ -116,6 +120,8 @@ def _sentence(details: ErrorDetails, path: Sequence[int | str], parent: object, 
         case "union_tag_not_found":
             what, kinds = _union_at(path)
             return f"an object with a 'kind' is wanted; kinds of {what} are {', '.join(sorted(kinds))}"
+        case "model_type" if isinstance(value, str) and value in SCHEDULES:
+            return f"{shown(value)} has options; write it as an object, such as {{'kind': {shown(value)}}}"
         case "missing":
             return "is missing and has no default"
         case "finite_number":
@@ -132,6 +138,8 @@ def _union_at(path: Sequence[int | str]) -> tuple[str, Iterable[str]]:
             return "head", _HEADS
         case ["decoder"]:
             return "decoder", _DECODERS
+        case ["schedule"]:
+            return "schedule", SCHEDULES
         case _:
             return "block", _BLOCKS
 

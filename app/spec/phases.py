@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from app.errors import Fault
 from app.spec.blocks import WITHOUT_WEIGHTS, Autoencoder, Block, Connect, Stack, every, inside, names_in
@@ -43,7 +44,7 @@ class Stage:
         only: the only blocks that learn, by name; None for all that run.
         frozen: blocks that do not learn, by name.
         epochs: at most.
-        lr: at the start.
+        lr: at the start; `auto` where a range test finds it.
         patience: epochs without a better validation loss, or None.
         draw: what its random draws are told apart by from those of other stages.
         folds: folds that the training windows are cut into, or None.
@@ -63,7 +64,7 @@ class Stage:
     only: frozenset[str] | None
     frozen: frozenset[str]
     epochs: int
-    lr: float
+    lr: float | Literal["auto"]
     patience: int | None
     draw: int = 0
     folds: int | None = None

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Discriminator, Field, SerializerFunctionWrapHandler, Tag, model_serializer
 
 from app.spec.cells import Description, Name
+from app.spec.schedules import Schedule
 
 Epochs = Annotated[int, Field(ge=1, le=10_000)]
-LearningRate = Annotated[float, Field(gt=0.0, le=10.0)]
+Batch = Annotated[int, Field(ge=1, le=65_536)]
 Patience = Annotated[int, Field(ge=1)]
+
+
+def _word_or_number(written: object) -> str:
+    return "word" if isinstance(written, str) else "number"
+
+
+LearningRate = Annotated[
+    Annotated[float, Field(gt=0.0, le=10.0), Tag("number")] | Annotated[Literal["auto"], Tag("word")], Discriminator(_word_or_number)
+]
+"""A rate, or `auto`: found by a range test (Smith 2017) before the first epoch."""
+
+BatchSize = Annotated[Annotated[Batch, Tag("number")] | Annotated[Literal["full"], Tag("word")], Discriminator(_word_or_number)]
+"""Windows of a batch, or `full`: all there are."""
+
 Folds = Annotated[int, Field(ge=2, le=20)]
 
 
@@ -52,29 +67,43 @@ class Training(Description):
     Attributes:
         phases: who learns when, one after another; by default all together.
         epochs: passes over the training windows, at most.
-        batch_size: windows a step.
-        steps_per_epoch: batches an epoch at most; windows are drawn anew each epoch when there are more.
-        lr: learning rate at the start.
-        schedule: `cosine` takes the rate to zero over all epochs, `constant` leaves it.
+        batch_size: windows whose gradients are computed at once; `full` makes one step of all windows an epoch, computed in parts that fit
+            into memory.
+        accumulate: batches a step, as one of so many times the windows: the gradient is the same to rounding.
+        steps_per_epoch: steps an epoch at most; windows are drawn anew each epoch when there are more.
+        lr: learning rate at the start, before `warmup` and `schedule`. `auto` finds it by a range test (Smith 2017) on the weights that the
+            training, or its phase, begins with.
+        schedule: `cosine` takes the rate to zero over all epochs, `constant` leaves it; `step`, `plateau` and `one_cycle` are objects.
+        warmup: share of all steps in which the rate rises along a line from nothing; the schedule has the rest of them.
         optimizer: `adam` (Kingma and Ba 2015), `adamw` (Loshchilov and Hutter 2019), `rmsprop` (Tieleman and Hinton 2012) or `sgd`.
         momentum: of `sgd` (Nesterov's) and `rmsprop`.
         weight_decay: of all but `adam`.
         clip_norm: the gradient's norm at most; null leaves it.
         clip_value: the size of each of its numbers at most, before its norm is taken; null leaves them.
         patience: epochs without a better validation loss before training stops; null trains all epochs. The best weights are kept.
-        seed: of the initial weights, the order of windows and the dropout masks.
+        min_delta: by how much the validation loss must fall for patience to begin anew, of the training and of `plateau`.
+        input_noise: deviation of normal noise on inputs that are known up to the cutoff, while training: on the target's history and past
+            covariates as the network reads them, scaled. Calendar features, what is known ahead, and what is to be forecast have none.
+        precision: `bfloat16` computes products in half the bits where the device can (automatic mixed precision); weights, loss, validation
+            and the model that is stored stay in single precision.
+        seed: of the initial weights, the order of windows, the dropout masks and the noise.
     """
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=32, strict=False)] = (Phase(learn="all"),)
     epochs: Epochs = 50
-    batch_size: Annotated[int, Field(ge=1, le=65_536)] = 32
+    batch_size: BatchSize = 32
+    accumulate: Annotated[int, Field(ge=1, le=4096)] = 1
     steps_per_epoch: Annotated[int, Field(ge=1, le=100_000)] = 200
     lr: LearningRate = 1e-3
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Schedule = "cosine"
+    warmup: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = "adam"
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
     weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     clip_norm: Annotated[float, Field(gt=0.0)] | None = 1.0
     clip_value: Annotated[float, Field(gt=0.0)] | None = None
     patience: Patience | None = 10
+    min_delta: Annotated[float, Field(ge=0.0)] = 0.0
+    input_noise: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

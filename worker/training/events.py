@@ -56,6 +56,51 @@ class Epoch:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One batch of a step of several is done; nothing has moved yet, and what is kept now is where the step began.
+
+    Attributes:
+        number: of the batch, from 1.
+        parts: batches of the step.
+    """
+
+    number: int
+    parts: int
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One step of a range test is done; what is kept now is where the test began.
+
+    Attributes:
+        step: batches done in all, those of tests too.
+        lr: that was tried.
+        loss: of this step, before it.
+    """
+
+    step: int
+    lr: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class RateFound:
+    """A range test is over, and all but the number of batches is as before it.
+
+    Attributes:
+        stage: the one that it was for, by the number of those before it.
+        lr: the rate that was chosen.
+        rates: that were tried, rising.
+        losses: of the steps at these rates, before each; None where one was no number.
+    """
+
+    stage: int
+    lr: float
+    rates: tuple[float, ...]
+    losses: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
 class Rollback:
     """The loss stopped being a number: back to the best weights, at half the rate.
 
@@ -68,5 +113,5 @@ class Rollback:
     loss: float
 
 
-Event = Batch | Epoch | Rollback | StageOutcome
+Event = Batch | Epoch | Part | RateFound | Rollback | StageOutcome | Trial
 """All that `fit` yields; an outcome says that a stage is over."""

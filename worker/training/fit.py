@@ -3,32 +3,37 @@
 for event in fit(training):            batch: loss of one step         training.capture() is a checkpoint, after any event
     match event: ...                   epoch: losses, rate, is_best    training.finish() puts the best weights into the network
                                        rollback: back to the best weights, at half the rate
+                                       part, trial: a step, or a test of rates, goes on; a checkpoint is of where it began
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, assert_never
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from app.errors import DivergedError
 from app.nets.build import Network, build_head
 from app.spec.forecaster import ForecasterSpec
 from app.spec.phases import Stage, plan
 from app.spec.training import Training as TrainingSpec
-from worker.training.events import Batch, Epoch, Event, Rollback
+from worker.training.batching import draw_epoch, steps_of_epoch, windows_of_step
+from worker.training.events import Batch, Epoch, Event, Part, RateFound, Rollback
 from worker.training.flow import measure, probe_rows
 from worker.training.folds import check_folds, lessons_of
 from worker.training.kept import HEAD, START, Kept, kept_after, kept_in
 from worker.training.material import Material
+from worker.training.optimisers import optimiser_of
+from worker.training.range_test import find_rate, trial_rows
+from worker.training.schedules import factor_at
 from worker.training.series import begin_series
 from worker.training.stage import StageRun
 from worker.training.state import Moment, Progress, StageOutcome, capture, clone, part, progress_in, restore_generators, restore_optimizer
+from worker.training.steps import Lesson, Stepper, diverged
 from worker.training.validation import mean_loss
 
 ROLLBACKS_AT_MOST = 1
@@ -51,6 +56,7 @@ class Training:
         stages: those of the description's phases by default.
 
     Raises:
+        JobError: the device has not the precision that is asked for.
         UnfitDataError: a fold leaves nothing to learn from.
     """
 
@@ -64,6 +70,8 @@ class Training:
         self.stages, self.progress = stages or plan(spec), Progress()
         self._spec, self._device = spec, device
         self._span = (spec.context or 1) + (spec.horizon or 1)
+        # Where a step or a test of rates began that goes on: what a checkpoint keeps meanwhile.
+        self.held: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         check_folds(self.stages, material.split, self._span)
         torch.manual_seed(self.settings.seed)
         network.initialise()
@@ -83,7 +91,9 @@ class Training:
             self.network.load_state_dict(self.kept[START])
         self.lessons = lessons_of(stage, self.material.split, self._span)
         self.run = StageRun(self._spec, stage, self.network, self._device)
-        self.optimizer = _optimizer(list(self.run.learners.values()), self.settings)
+        self.optimizer = optimiser_of(self.network, self.run.learners.values(), self.settings)
+        lesson = Lesson(self.material.source, self.lessons.train, self.head, self._device)
+        self.stepper = Stepper(self._spec, self.run, lesson, self.optimizer)
         self.best = clone(self.run.weights())
         self._is_cached = False
 
@@ -92,14 +102,36 @@ class Training:
         lessons, epochs = self.lessons, self.run.stage.epochs
         if not self._is_cached:
             self.run.read_out_of_fold(lessons, self.kept)
-            drawn = min(self.batches * self.settings.batch_size, len(lessons.train))
-            self.run.cache(self.material.source, lessons.train, drawn * epochs)
+            drawn = min(self.batches * windows_of_step(self.settings, len(lessons.train)), len(lessons.train))
+            # With noise no window is read twice.
+            self.run.cache(self.material.source, lessons.train, 0 if self.settings.input_noise else drawn * epochs)
             self.run.cache(self.material.source, lessons.validation, len(lessons.validation) * epochs)
         self._is_cached = True
 
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that decides how it goes on, as tensors and a JSON document."""
+        if self.held is not None:
+            return self.held
         return capture(self.run.weights(), self.best, self.kept, self.run.learners, self.optimizer, self.progress)
+
+    def begin_test(self) -> Iterator[npt.NDArray[np.int64]]:
+        """Hold what the stage begins with, as a test of rates moves it; the windows of its trials."""
+        self.held = capture(self.best, self.best, self.kept, self.run.learners, self.optimizer, self.progress)
+        self.run.set_training(is_training=True)
+        return trial_rows(self.settings, self.run.stage.draw, len(self.lessons.train))
+
+    def end_test(self, found: RateFound) -> None:
+        """Forget what a test has learnt, but for the rate that it found."""
+        self.run.load(self.best)
+        self.optimizer.state.clear()
+        restore_generators(self.capture()[0])
+        self.held = None
+        self.progress.found_lr = found.lr
+
+    @property
+    def is_testing(self) -> bool:
+        """Whether the present stage still has to find its learning rate."""
+        return not self.is_done and self.run.stage.lr == "auto" and self.progress.found_lr is None
 
     def restore(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
         """Go on from what `capture` gave."""
@@ -146,25 +178,13 @@ class Training:
     def is_stage_done(self) -> bool:
         """Whether all epochs of the stage are done, or too many without a better validation loss."""
         progress, stage = self.progress, self.run.stage
-        waited = progress.epoch - progress.best_epoch
+        waited = progress.epoch - progress.better_epoch
         return progress.epoch >= stage.epochs or (stage.patience is not None and waited >= stage.patience)
 
     @property
     def batches(self) -> int:
         """Of an epoch of the present stage."""
-        return self.batches_of(len(self.lessons.train))
-
-    def batches_of(self, windows: int) -> int:
-        """Of an epoch of so many windows."""
-        return min(self.settings.steps_per_epoch, math.ceil(windows / self.settings.batch_size))
-
-    @property
-    def steps(self) -> int:
-        """Batches of the whole training at most, as far as is known: stages that are over count with what they took."""
-        progress, later = self.progress, sum(stage.epochs for stage in self.stages[self.progress.stage + 1 :])
-        ahead = self.batches_of(len(self.material.split.train)) * later
-        present = 0 if self.is_done else self.batches * self.run.stage.epochs
-        return progress.step - progress.stage_step + present + ahead
+        return steps_of_epoch(self.settings, len(self.lessons.train))
 
     @property
     def epochs(self) -> int:
@@ -172,15 +192,17 @@ class Training:
         return self.progress.epochs_before + sum(stage.epochs for stage in self.stages[self.progress.stage :])
 
     @property
-    def lr(self) -> float:
-        """Learning rate of the next batch: of the stage's step alone, and halved by each rollback.
+    def first_lr(self) -> float:
+        """Learning rate at the start of the present stage."""
+        stage_lr = self.run.stage.lr
+        return stage_lr if stage_lr != "auto" else self.progress.found_lr or 0.0
 
-        The cosine is Loshchilov and Hutter's (2017), without restarts.
-        """
-        stage = self.run.stage
-        done = self.progress.stage_step / (self.batches * stage.epochs)
-        factor = 0.5 * (1.0 + math.cos(math.pi * min(done, 1.0))) if self.settings.schedule == "cosine" else 1.0
-        return float(stage.lr * factor * 0.5**self.progress.rollbacks)
+    @property
+    def lr(self) -> float:
+        """Learning rate of the next batch: of the stage's step and a plateau's cuts, and halved by each rollback."""
+        progress, steps = self.progress, self.batches * self.run.stage.epochs
+        factor = factor_at(self.settings, progress.stage_step, steps, progress.epoch, progress.cuts)
+        return float(self.first_lr * factor * 0.5**progress.rollbacks)
 
 
 def fit(training: Training) -> Iterator[Event]:
@@ -190,18 +212,18 @@ def fit(training: Training) -> Iterator[Event]:
         DivergedError: the loss stopped being a number a second time.
     """
     while not training.is_done:
-        _begin_if_new(training)
+        yield from _begin_if_new(training)
         while not training.is_stage_done:
             began_at = Moment.now()
             rows = rows_of_epoch(training)
             training.run.set_training(is_training=True)
             while training.progress.batch < training.batches:
-                yield _learn(training, rows)
+                yield from _learn(training, rows)
             yield _end_epoch(training, began_at)
         yield training.end_stage()
 
 
-def _begin_if_new(training: Training) -> None:
+def _begin_if_new(training: Training) -> Iterator[Event]:
     began_at, progress, is_new = Moment.now(), training.progress, training.progress.stage_step == 0
     if is_new:
         # Own heads and dropout draw from torch's own generator: not the numbers that the weights were drawn with.
@@ -212,67 +234,43 @@ def _begin_if_new(training: Training) -> None:
     if is_new:
         progress.loss_before = validation_loss(training)
     progress.spend(began_at)
-
-
-def _optimizer(parameters: list[nn.Parameter], settings: TrainingSpec) -> torch.optim.Optimizer:
-    lr, decay, momentum = settings.lr, settings.weight_decay, settings.momentum
-    match settings.optimizer:
-        case "adam":
-            return torch.optim.Adam(parameters, lr=lr, fused=True)
-        case "adamw":
-            return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
-        case "sgd":
-            return torch.optim.SGD(parameters, lr=lr, weight_decay=decay, momentum=momentum, nesterov=momentum > 0.0)
-        case "rmsprop":
-            return torch.optim.RMSprop(parameters, lr=lr, weight_decay=decay, momentum=momentum)
-        case _:
-            assert_never(settings.optimizer)
+    if training.is_testing:
+        began_at = Moment.now()
+        found = yield from find_rate(training.stepper, training.begin_test(), progress)
+        training.end_test(found)
+        progress.spend(began_at)
+        yield found
 
 
 def rows_of_epoch(training: Training) -> npt.NDArray[np.int64]:
-    """Training windows of the present epoch in the order of its batches, drawn from (seed, stage, epoch) without replacement."""
-    windows, progress = len(training.lessons.train), training.progress
-    wanted = min(training.batches * training.settings.batch_size, windows)
-    generator = np.random.default_rng((training.settings.seed, training.run.stage.draw, progress.epoch))
-    return generator.choice(windows, wanted, replace=False).astype(np.int64)
+    """Training windows of the present epoch in the order of its steps."""
+    return draw_epoch(training.settings, training.run.stage.draw, training.progress.epoch, len(training.lessons.train))
 
 
-def _learn(training: Training, order: npt.NDArray[np.int64]) -> Batch | Rollback:
-    progress, settings = training.progress, training.settings
+def _learn(training: Training, order: npt.NDArray[np.int64]) -> Generator[Part | Batch | Rollback, None, None]:
+    progress = training.progress
     progress.lr = training.lr
-    for group in training.optimizer.param_groups:
-        group["lr"] = progress.lr
-    first = progress.batch * settings.batch_size
-    rows, cutoffs = order[first : first + settings.batch_size], training.lessons.train
-    windows = training.material.source.lesson(cutoffs[rows], is_whole=True, has_inputs=training.run.wants_inputs(cutoffs))
-    training.optimizer.zero_grad(set_to_none=True)
-    loss = training.run.loss(training.head, windows, cutoffs, rows)
-    torch.autograd.backward(loss)
-    if settings.clip_value is not None:
-        torch.nn.utils.clip_grad_value_(training.run.learners.values(), settings.clip_value)
-    limit = math.inf if settings.clip_norm is None else settings.clip_norm
-    norm = float(torch.nn.utils.clip_grad_norm_(training.run.learners.values(), limit))
-    value = loss.item()
+    size = windows_of_step(training.settings, len(training.lessons.train))
+    rows = order[progress.batch * size :][:size]
+    if training.stepper.is_in_parts(len(rows)):
+        training.held = training.capture()
+    taken = yield from training.stepper.take(rows, progress.lr)
+    training.held = None
     progress.batch += 1
     progress.step += 1
     progress.stage_step += 1
-    if not (math.isfinite(value) and math.isfinite(norm)):
-        return _roll_back(training, value)
-    training.optimizer.step()
-    progress.loss_sum += value
-    progress.norm_sum += norm
-    return Batch(progress.epochs_before + progress.epoch + 1, progress.batch, training.batches, progress.step, value, norm)
+    if not taken.is_finite:
+        yield _roll_back(training, taken.loss)
+        return
+    progress.loss_sum += taken.loss
+    progress.norm_sum += taken.norm
+    yield Batch(progress.epochs_before + progress.epoch + 1, progress.batch, training.batches, progress.step, taken.loss, taken.norm)
 
 
 def _roll_back(training: Training, loss: float) -> Rollback:
-    progress, settings = training.progress, training.settings
+    progress = training.progress
     if progress.rollbacks >= ROLLBACKS_AT_MOST:
-        raise DivergedError(
-            f"the loss was {loss} at batch {progress.step} (epoch {progress.epochs_before + progress.epoch + 1}), and before that once "
-            f"more, at twice the learning rate; lr is {training.run.stage.lr:g} and clip_norm {settings.clip_norm}: lower training.lr, set "
-            "training.clip_norm to 1, or look for extreme values in the data",
-            pointer="#/training/lr",
-        )
+        raise diverged(training.settings, progress, training.first_lr, loss)
     progress.rollbacks += 1
     training.run.load(training.best)
     training.optimizer.state.clear()
@@ -282,15 +280,13 @@ def _roll_back(training: Training, loss: float) -> Rollback:
 def _end_epoch(training: Training, began_at: Moment) -> Epoch:
     progress = training.progress
     val_loss = validation_loss(training)
-    is_best = val_loss is None or progress.best_loss is None or val_loss < progress.best_loss
-    progress.epoch += 1
+    is_best = progress.end_epoch(val_loss, training.settings)
     if is_best:
         training.best = clone(training.run.weights())
-        progress.best_loss, progress.best_epoch = val_loss, progress.epoch
     train_loss, norm = progress.loss_sum / training.batches, progress.norm_sum / training.batches
     progress.batch, progress.loss_sum, progress.norm_sum = 0, 0.0, 0.0
     progress.history = [*(progress.history if progress.epoch > 1 else []), (train_loss, val_loss)]
-    flow = training.flow() if training.is_flow_due else {}
+    flow = {**training.stepper.penalty(), **(training.flow() if training.is_flow_due else {})}
     seconds = progress.spend(began_at)
     return Epoch(progress.epochs_before + progress.epoch, progress.step, train_loss, val_loss, norm, progress.lr, is_best, flow, seconds)
 

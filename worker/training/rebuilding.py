@@ -62,8 +62,10 @@ class Rebuilder:
             hook.remove()
         raise AssertionError(f"{self.autoencoder} does not run in a forecast")
 
-    def loss(self, sequence: Float[Tensor, "batch time width"], run: Run, seen: Bool[Tensor, "batch context"]) -> Float[Tensor, ""]:
-        """Mean squared error of what it rebuilds.
+    def loss(
+        self, sequence: Float[Tensor, "batch time width"], run: Run, seen: Bool[Tensor, "batch context"]
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """Mean squared error of what it rebuilds, and the steps that it is the mean of.
 
         Args:
             sequence: what it reads.
@@ -72,7 +74,7 @@ class Rebuilder:
         """
         errors = (self.autoencoder.rebuild(sequence, run) - sequence).square().mean(dim=2)
         counted = seen.view(len(seen), sequence.shape[1], -1).any(dim=2)
-        return (errors * counted).sum() / counted.sum().clamp(min=1)
+        return (errors * counted).sum() / counted.sum().clamp(min=1), counted.sum().float()
 
 
 def in_forecasts(module: nn.Module) -> list[Autoencoder]:

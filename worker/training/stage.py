@@ -202,7 +202,8 @@ class StageRun:
         else:
             for block in self._active:
                 sequence = block(sequence, run)
-        raw = self.network.decode(windows.newest(sequence), windows.future, self.decoder)
+        # A head's sums and logarithms want single precision, whatever the products before it were computed in.
+        raw = self.network.decode(windows.newest(sequence), windows.future, self.decoder).float()
         return raw, windows.apart(self.network.outlook(run.named, windows.steps))
 
     def loss(self, head: Head, windows: Windows, cutoffs: Rows, rows: Rows) -> Float[Tensor, ""]:
@@ -214,10 +215,22 @@ class StageRun:
             cutoffs: what `cache` was given.
             rows: which of them.
         """
+        loss, _ = self.counted_loss(head, windows, cutoffs, rows)
+        return loss
+
+    def counted_loss(self, head: Head, windows: Windows, cutoffs: Rows, rows: Rows) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """The same, and the observed steps that it is the mean of.
+
+        Args:
+            head: what forecasts are measured by.
+            windows: of `cutoffs[rows]`.
+            cutoffs: what `cache` was given.
+            rows: which of them.
+        """
         if self._rebuilder is not None:
             return self._rebuilder.loss(*self._read(windows, cutoffs, rows), windows.seen)
         raw, apart = self.look(windows, cutoffs, rows)
-        return head.loss(raw, apart.target, apart.observed, apart.scales)
+        return head.loss(raw, apart.target, apart.observed, apart.scales), apart.observed.sum().float()
 
     def read_out_of_fold(self, lessons: Lessons, kept: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Take what is frozen as it was trained without each window's fold, where the lessons have folds.

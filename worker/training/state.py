@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from app.spec.phases import Stage
+from app.spec.training import Training
+from worker.training.schedules import is_cut_due
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "square_avg", "momentum_buffer")
 """What the optimisers keep of each weight, each some of it."""
@@ -34,6 +36,7 @@ class StageOutcome:
         cpu_seconds: of all threads of the process, the same.
         val_loss_before: as `val_loss`, before its first batch.
         is_reference: whether it is the joint training that the others are compared with.
+        lr: learning rate at its start.
     """
 
     name: str
@@ -45,6 +48,7 @@ class StageOutcome:
     cpu_seconds: float | None = None
     val_loss_before: float | None = None
     is_reference: bool = False
+    lr: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,11 @@ class Progress:
         lr: of the last batch.
         best_loss: smallest validation loss of the present stage, None before the first.
         best_epoch: the epoch that gave it, 0 before the first.
+        better_loss: the validation loss that patience compares with, None before the first.
+        better_epoch: the epoch that gave it, 0 before the first.
+        cuts: that a plateau has made in the present stage's rate.
+        cut_epoch: the epoch after which it made the last one.
+        found_lr: what a range test has chosen for the present stage, None where there was none.
         rollbacks: times that the loss of the present stage stopped being a number.
         stage_seconds: that the present stage has taken.
         stage_cpu_seconds: of all threads of the process, the same.
@@ -93,6 +102,11 @@ class Progress:
     lr: float = 0.0
     best_loss: float | None = None
     best_epoch: int = 0
+    better_loss: float | None = None
+    better_epoch: int = 0
+    cuts: int = 0
+    cut_epoch: int = 0
+    found_lr: float | None = None
     rollbacks: int = 0
     stage_seconds: float = 0.0
     stage_cpu_seconds: float = 0.0
@@ -112,6 +126,26 @@ class Progress:
         self.stage_seconds += now.wall_seconds - since.wall_seconds
         return now.wall_seconds - since.wall_seconds
 
+    def end_epoch(self, val_loss: float | None, settings: Training) -> bool:
+        """Count an epoch, and what patience and a plateau make of it.
+
+        Args:
+            val_loss: of the epoch; None without validation windows, where every epoch is the best.
+            settings: of the training.
+
+        Returns:
+            Whether its weights are the best so far.
+        """
+        self.epoch += 1
+        is_best = val_loss is None or self.best_loss is None or val_loss < self.best_loss
+        if is_best:
+            self.best_loss, self.best_epoch = val_loss, self.epoch
+        if val_loss is None or self.better_loss is None or val_loss < self.better_loss - settings.min_delta:
+            self.better_loss, self.better_epoch = val_loss, self.epoch
+        if is_cut_due(settings, self.epoch, self.better_epoch, self.cut_epoch):
+            self.cuts, self.cut_epoch = self.cuts + 1, self.epoch
+        return is_best
+
     def outcome_of(self, stage: Stage, parameters: int) -> StageOutcome:
         """What the present stage has come to.
 
@@ -129,6 +163,7 @@ class Progress:
             cpu_seconds=round(self.stage_cpu_seconds, 2),
             val_loss_before=self.loss_before,
             is_reference=stage.is_reference,
+            lr=stage.lr if stage.lr != "auto" else self.found_lr,
         )
 
     def next_stage(self, outcome: StageOutcome) -> Progress:
