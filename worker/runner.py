@@ -19,10 +19,9 @@ from typing import Any
 import torch
 from sqlalchemy.orm import Session
 
-from app.errors import BraidcastError, JobError, LeaseLostError, NotFoundError, TimedOutError
-from app.forecasting.checkpoint import dump, load, pack, unpack
+from app.errors import BraidcastError, JobError, LeaseLostError, TimedOutError
+from app.forecasting.checkpoint import dump, pack, unpack
 from app.forecasting.forecaster import Forecaster
-from app.forecasting.inheritance import inheritance
 from app.forecasting.windows import columns_of, statics_of
 from app.nets.build import Network, build
 from app.series.categories import encode_categories
@@ -43,6 +42,7 @@ from worker.heartbeat import DATABASE_AWAY, Heartbeat, Order
 from worker.ledger import Ledger
 from worker.lineage import lineage_of
 from worker.memory import give_back_freed_memory
+from worker.origins import inherited_weights, inlaid_weights
 from worker.reading import Reading
 from worker.training.advice import advise
 from worker.training.comparison import compare, reference_network
@@ -160,8 +160,8 @@ class Attempt:
         material = prepare(spec, panel, device)
         stages = plan(spec, is_compared=is_compared(self._claim.request), is_inherited=self._claim.origin_id is not None)
         training = Training(spec, build(spec), material, device, stages)
-        if not self._resume(training) and self._claim.origin_digest is not None:
-            self._inherit(spec, training, self._claim.origin_digest)
+        if not self._resume(training):
+            self._begin(spec, training)
         self._heed(None)
         self._fit(training)
         for finding in advise(training.progress.history, training.flow(), spec.context or 1):
@@ -188,21 +188,15 @@ class Attempt:
         time_kind: TimeKind = "integer" if frame["ds"].dtype.is_integer() else "zoned" if is_zoned else "naive"
         return spec, panel_of(frame, parse_frequency(self._claim.freq), columns), time_kind
 
-    def _inherit(self, spec: ForecasterSpec, training: Training, digest: str) -> None:
-        """Begin with the weights of the job's origin, as far as they fit.
-
-        Raises:
-            JobError: the origin is gone, since the job had ended before it was tried again.
-        """
-        try:
-            origin = load(self._workplace.artifacts.read(digest))
-        except NotFoundError as error:
-            sentence = f"{self._claim.origin_id}, which the job starts from, was deleted before it began; ask for another job"
-            raise JobError(sentence, code="origin_gone", pointer="#/init_from") from error
-        found = inheritance(spec, origin.spec)
-        training.begin_with(found.weights(origin.network.state_dict()))
-        told = {"taken": [asdict(taken) for taken in found.taken], "left": [asdict(left) for left in found.left]}
-        self._ledger.tell("inherited", {"model": self._claim.origin_id, **told, "notes": list(found.notes)})
+    def _begin(self, spec: ForecasterSpec, training: Training) -> None:
+        """Begin with the weights of models in the network, and of the job's origin as far as they fit."""
+        weights, artifacts = inlaid_weights(training.network, self._workplace.artifacts), self._workplace.artifacts
+        if self._claim.origin_digest is not None:
+            inherited, told = inherited_weights(spec, self._claim.origin_id, self._claim.origin_digest, artifacts)
+            weights = {**inherited, **weights}
+            self._ledger.tell("inherited", told)
+        if weights:
+            training.begin_with(weights)
 
     def _resume(self, training: Training) -> bool:
         """Go on from the newest checkpoint that can be read; whether there is one."""

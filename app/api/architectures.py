@@ -14,13 +14,15 @@ from sqlalchemy.orm import Session
 from app.api.access import Asker
 from app.api.bodies import Id, Name, StrictBody
 from app.api.pages import DEFAULT_LIMIT, After, Limit, PageOf, page_body
-from app.api.services import Served
+from app.api.services import Served, Services
+from app.api.stored_models import has_models, with_models
 from app.spec.compile import CompiledSpec, compile_spec
 from app.spec.diagram import diagram
 from app.spec.forecaster import ForecasterSpec
 from app.spec.gallery import GALLERY
 from app.spec.parse import json_schema, parse_spec, spec_digest
 from app.store.architectures import delete_architecture, get_architecture, insert_architecture, list_architectures
+from app.store.keys import Principal
 from app.store.tables import ArchitectureRow
 
 router = APIRouter(tags=["architectures"])
@@ -102,12 +104,12 @@ class NewArchitecture(StrictBody):
 
 
 @router.post("/v1/architectures/validate")
-def validate(document: Annotated[Document, Body(examples=[EXAMPLE])], services: Served) -> ProvenBody:
+def validate(document: Annotated[Document, Body(examples=[EXAMPLE])], services: Served, asker: Asker) -> ProvenBody:
     """What a document would build: its blocks with widths and counts, memory, warnings. Nothing is kept.
 
     The body is the document itself; GET /v1/architectures/schema has its schema.
     """
-    compiled = compile_spec(parse_spec(document), services.network_limits)
+    compiled = compile_spec(_found(parse_spec(document), services, asker), services.network_limits)
     return ProvenBody(
         spec=written_out(compiled.spec),
         digest=spec_digest(compiled.spec),
@@ -136,7 +138,7 @@ def get_schema() -> dict[str, JsonValue]:
 @router.post("/v1/architectures", status_code=201, responses={200: {"model": ArchitectureBody, "description": "It was here already."}})
 def create(body: NewArchitecture, response: Response, services: Served, asker: Asker) -> ArchitectureBody:
     """Keep a document under a name. 200 where you have the same document already, under the name that it has."""
-    compiled = compile_spec(parse_spec(body.spec, base="#/spec"), services.network_limits, base="#/spec")
+    compiled = compile_spec(_found(parse_spec(body.spec, base="#/spec"), services, asker), services.network_limits, base="#/spec")
     try:
         with services.database.begin() as db:
             row, is_new = _insert(db, asker.owner, body.name, compiled)
@@ -178,6 +180,14 @@ def delete(architecture_id: Id, services: Served, asker: Asker) -> None:
     """Forget an architecture; jobs and models keep their own copy."""
     with services.database.begin() as db:
         delete_architecture(db, asker.owner, architecture_id)
+
+
+def _found(spec: ForecasterSpec, services: Services, asker: Principal) -> ForecasterSpec:
+    """The document with what the asker's models in it are made of."""
+    if not has_models(spec):
+        return spec
+    with services.database.read() as db:
+        return with_models(spec, db, asker.owner)
 
 
 def written_out(spec: ForecasterSpec) -> dict[str, JsonValue]:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from app.api.bodies import NO_NUL, Name, StrictBody
 from app.api.job_faults import INLINE, told_faults
 from app.api.job_origin import JobOrigin, check_origin, find_origin
+from app.api.stored_models import with_models
 from app.errors import SHOWN_CHARACTERS, InputError, SpecError, pointer_to, shown
 from app.series.frequency import parse_frequency
 from app.spec.compile import compile_spec
@@ -137,7 +138,8 @@ def plan_job(db: Session, owner: str, request: JobRequest, limits: NetworkLimits
     version = get_version(db, owner, request.dataset)
     facts = facts_of(version)
     origin = None if request.init_from is None else find_origin(db, owner, request.init_from)
-    spec, label = _document(db, owner, request, facts, origin)
+    bare, label = _document(db, owner, request, facts, origin)
+    spec = with_models(bare, db, owner)
     try:
         resolved = resolve_spec(
             spec, facts, horizon=request.horizon, context=request.context, columns=request.columns, training=_training(request)

@@ -236,9 +236,9 @@ class _Builder:
             case Model(inputs=inputs, network=network):
                 builder = _Builder(inputs or {}, self._site)
                 body = builder.build(network or block, sum(builder.named.values()), place)
-                return Inlaid(body, {name: block.reads.get(name, name) for name in inputs or {}}, is_frozen=block.frozen), builder.widths[
-                    place
-                ]
+                return Inlaid(
+                    body, {name: block.reads.get(name, name) for name in inputs or {}}, block.digest or "", is_frozen=block.frozen
+                ), builder.widths[place]
             case Share(of=name):
                 return Shared(self.blocks[name], place), self.named[name]
             case _:

@@ -47,12 +47,14 @@ class Inlaid(nn.Module):
     Args:
         body: the network.
         reads: what stands for each of its inputs.
+        digest: of the artifact that it is from.
         is_frozen: whether it never learns.
     """
 
-    def __init__(self, body: nn.Module, reads: Mapping[str, str], *, is_frozen: bool) -> None:
+    def __init__(self, body: nn.Module, reads: Mapping[str, str], digest: str, *, is_frozen: bool) -> None:
         super().__init__()
         self.body = body
+        self.digest = digest
         self.is_frozen = is_frozen
         self._reads = dict(reads)
 

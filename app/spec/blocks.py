@@ -17,7 +17,7 @@ blocks, to any depth. What a block makes of its input is in `shapes.py`, what to
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal, get_args
 
 from pydantic import Field
@@ -143,6 +143,20 @@ def parts(block: Block) -> tuple[tuple[str, Block], ...]:
 def inside(block: Block) -> tuple[Block, ...]:
     """The blocks that a block is made of."""
     return tuple(one for _, one in parts(block))
+
+
+def replaced(block: Block, change: Callable[[Block], Block]) -> Block:
+    """A block with each in it, from the innermost out, as a function gives it."""
+    match block:
+        case Stack(blocks=blocks):
+            return change(block.model_copy(update={"blocks": tuple(replaced(one, change) for one in blocks)}))
+        case Connect(branches=branches):
+            return change(block.model_copy(update={"branches": tuple(replaced(one, change) for one in branches)}))
+        case Autoencoder(encoder=encoder, decoder=decoder):
+            halves = {"encoder": replaced(encoder, change), "decoder": replaced(decoder, change)}
+            return change(block.model_copy(update=halves))
+        case _:
+            return change(block)
 
 
 def every(block: Block) -> Iterator[Block]:

@@ -86,6 +86,29 @@ _CNN_LSTM = {
     },
 }
 
+_AUTOENCODER_LSTM = {
+    "inputs": {"target": {"columns": ["y"]}},
+    "network": {
+        "kind": "stack",
+        "blocks": [
+            {
+                "kind": "connect",
+                "branches": [
+                    {
+                        "kind": "autoencoder",
+                        "encoder": {"kind": "lstm", "units": 32},
+                        "code": 16,
+                        "decoder": {"kind": "lstm", "units": 32},
+                    },
+                    {"kind": "lstm", "units": 48, "output": "last"},
+                ],
+            },
+            {"kind": "dense", "units": 48, "activation": "tanh"},
+        ],
+    },
+    "training": {"phases": [{"learn": "reconstruct", "epochs": 10}, {"learn": "all"}]},
+}
+
 _ATTENTIVE = {
     "inputs": {"target": {"columns": ["y"]}},
     "network": {
@@ -165,6 +188,12 @@ _DOCUMENTS = (
         _ES_RNN,
     ),
     ("cnn-lstm", "A causal convolution before an LSTM", "the common form of it, as in Kim and Cho 2019, Energy 182", _CNN_LSTM),
+    (
+        "autoencoder-lstm",
+        "An LSTM beside the code of an LSTM autoencoder, which first learns to rebuild the context",
+        "Laptev et al. 2017, the time series workshop of ICML, with both learnt together at the end",
+        _AUTOENCODER_LSTM,
+    ),
     (
         "attentive",
         "An LSTM whose steps then attend to those before them",
