@@ -104,6 +104,11 @@ def _summed_up(network: dict[str, Any], whole: dict[str, Any], others: list[dict
     return {"kind": "stack", "blocks": [both, {"kind": "dense", "units": 3, "activation": "tanh"}]}
 
 
+def _in_pieces(network: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any]:
+    """The network on pieces of two steps, as a vector."""
+    return {"kind": "stack", "blocks": [{"kind": "segment", "width": 2}, network, whole]}
+
+
 APART: list[dict[str, Any]] = [
     {"kind": "instance_norm"},
     {"kind": "instance_norm", "by": "mean"},
@@ -127,13 +132,20 @@ def networks(*, carries_state: bool = False) -> st.SearchStrategy[dict[str, Any]
     sources = st.sampled_from(["weather", "calendar"])
     apart = st.builds(_apart, plain, st.sampled_from(APART))
     summed = st.builds(_summed_up, plain, st.sampled_from(WHOLES), st.lists(st.sampled_from(WHOLES), max_size=2))
-    found = st.one_of(plain, st.builds(tapped, plain, sources, merges), st.builds(_shared, plain, sources, merges), summed, apart)
+    found = st.one_of(
+        plain,
+        st.builds(tapped, plain, sources, merges),
+        st.builds(_shared, plain, sources, merges),
+        summed,
+        apart,
+        st.builds(_in_pieces, plain, st.sampled_from(WHOLES[:4])),
+    )
     return found.filter(_carries_state) if carries_state else found
 
 
 def _carries_state(network: dict[str, Any]) -> bool:
     looks_ahead = network.get("direction", "forward") != "forward" or not network.get("causal", True) or network["kind"] == "attention"
-    looks_ahead = looks_ahead or network["kind"] == "instance_norm"
+    looks_ahead = looks_ahead or network["kind"] in {"instance_norm", "segment"}
     return not looks_ahead and all(_carries_state(inside) for inside in network.get("blocks", network.get("branches", [])))
 
 
@@ -154,7 +166,7 @@ def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]
     is_positive = scaling != "standard" and not is_apart
     heads = [*SAMPLED, *(POSITIVE if is_positive else []), *([] if decoder["kind"] == "recursive" else OF_ONE)]
     return {
-        "context": draw(st.integers(3, 12)),
+        "context": draw(st.sampled_from([6, 8, 10]) if "segment" in str(network) else st.integers(3, 12)),
         "horizon": horizon,
         "inputs": INPUTS,
         "scaling": {"target": scaling},
