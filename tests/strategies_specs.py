@@ -36,7 +36,9 @@ OPTIONS: list[dict[str, Any]] = [
     {"direction": "backward", "layer_norm": True},
     {"dilation": 2},
     {"zoneout": 0.1, "recurrent_dropout": 0.2},
+    {"l1": 0.001, "l2": 0.01},
 ]
+PENALTIES = st.sampled_from([0.0, 0.01])
 
 
 def _cell(kind: dict[str, Any], options: dict[str, Any], units: int) -> dict[str, Any]:
@@ -48,8 +50,10 @@ def _leaves(units: st.SearchStrategy[int]) -> st.SearchStrategy[dict[str, Any]]:
     even, heads = units.map(lambda number: 2 * number), st.sampled_from([1, 2])
     return st.one_of(
         st.builds(_cell, st.sampled_from(CELLS), st.sampled_from(OPTIONS), units),
-        st.fixed_dictionaries({"kind": st.just("dense"), "units": units, "activation": activations}),
-        st.fixed_dictionaries({"kind": st.just("conv"), "units": units, "width": st.integers(1, 4), "causal": st.booleans()}),
+        st.fixed_dictionaries({"kind": st.just("dense"), "units": units, "activation": activations, "l2": PENALTIES}),
+        st.fixed_dictionaries(
+            {"kind": st.just("conv"), "units": units, "width": st.integers(1, 4), "causal": st.booleans(), "l1": PENALTIES}
+        ),
         st.fixed_dictionaries({"kind": st.just("attention"), "units": even, "heads": heads}),
         st.sampled_from([{"kind": "dropout", "rate": 0.25}, {"kind": "norm"}, {"kind": "activation", "function": "sigmoid"}]),
         st.sampled_from([{"kind": "lags", "steps": [1, 2]}, {"kind": "lags", "steps": [2]}]),
@@ -173,6 +177,7 @@ def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]
         "network": network,
         "decoder": decoder,
         "head": draw(st.sampled_from(heads)),
+        "training": draw(trainings()),
     }
 
 
@@ -198,6 +203,35 @@ def _decoders(horizon: int, *, carries_state: bool, is_apart: bool) -> st.Search
     segments = st.fixed_dictionaries({"kind": st.just("segments"), "width": st.integers(1, horizon)})
     everywhere = st.sampled_from([{"kind": "forking"}, *([] if is_apart else [{"kind": "recursive", "paths": 7}])])
     return st.one_of(st.just({"kind": "direct"}), sequences, segments, *([everywhere] if carries_state else []))
+
+
+SCHEDULES: list[str | dict[str, Any]] = [
+    "cosine",
+    "constant",
+    {"kind": "step", "every": 3},
+    {"kind": "step", "every": 1, "factor": 0.5},
+    {"kind": "plateau"},
+    {"kind": "plateau", "patience": 2, "factor": 0.3},
+    {"kind": "one_cycle", "rise": 0.2, "divide": 4},
+]
+
+
+@st.composite
+def trainings(draw: st.DrawFn) -> dict[str, Any]:
+    """Trainings of fifty epochs in which every key says something."""
+    schedule, batch = draw(st.sampled_from(SCHEDULES)), draw(st.sampled_from([8, 32, "full"]))
+    is_cycle = isinstance(schedule, dict) and schedule["kind"] == "one_cycle"
+    return {
+        "batch_size": batch,
+        "accumulate": 1 if batch == "full" else draw(st.integers(1, 3)),
+        "lr": draw(st.sampled_from([0.01, "auto"])),
+        "schedule": schedule,
+        "warmup": 0.0 if is_cycle else draw(st.sampled_from([0.0, 0.1])),
+        "optimizer": draw(st.sampled_from(["adam", "adamw", "sgd", "rmsprop"])),
+        "input_noise": draw(st.sampled_from([0.0, 0.1])),
+        "precision": draw(st.sampled_from(["float32", "bfloat16"])),
+        "min_delta": draw(st.sampled_from([0.0, 0.01])),
+    }
 
 
 def read_all(document: dict[str, Any]) -> dict[str, Any]:

@@ -116,7 +116,7 @@ class Training:
 
     def begin_test(self) -> Iterator[npt.NDArray[np.int64]]:
         """Hold what the stage begins with, as a test of rates moves it; the windows of its trials."""
-        self.held = capture(self.best, self.best, self.kept, self.run.learners, self.optimizer, self.progress)
+        self.held = capture(clone(self.best), self.best, self.kept, self.run.learners, self.optimizer, self.progress)
         self.run.set_training(is_training=True)
         return trial_rows(self.settings, self.run.stage.draw, len(self.lessons.train))
 

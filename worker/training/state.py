@@ -203,7 +203,9 @@ def progress_in(document: Mapping[str, Any]) -> Progress:
     fields = dict(document["progress"])
     outcomes = [StageOutcome(**outcome) for outcome in fields.pop("outcomes")]
     history = [(float(train), val) for train, val in fields.pop("history")]
-    return Progress(**fields, history=history, outcomes=outcomes)
+    # A checkpoint without what patience compares with is of when that was the best loss.
+    better = {"better_loss": fields["best_loss"], "better_epoch": fields["best_epoch"]}
+    return Progress(**{**better, **fields}, history=history, outcomes=outcomes)
 
 
 def restore_optimizer(tensors: Mapping[str, Tensor], learners: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
