@@ -44,6 +44,18 @@ def test_a_running_job_tells_what_was_found_so_far(api: Api) -> None:
     assert report["findings"][1]["sentence"] == "the loss was inf at batch 3"
 
 
+def test_the_rates_that_were_found_are_told_by_their_phases(api: Api) -> None:
+    job = add_job(api)
+    claimed = start(api, job)
+    with api.services.database.begin() as db:
+        for stage, lr in ((2, 0.5), (1, 0.25), (1, 0.125)):
+            test = {"stage": stage, "lr": lr, "rates": [1e-6, 1e-5], "losses": [1.0, None]}
+            record_event(db, claimed.lease, "range_test", test)
+    report = api.client.get(f"/v1/jobs/{job}/report").json()
+    assert [(test["stage"], test["lr"]) for test in report["range_tests"]] == [(1, 0.125), (2, 0.5)]
+    assert report["range_tests"][0]["losses"] == [1.0, None]
+
+
 def test_what_a_lost_attempt_said_and_the_next_one_says_again_is_told_once(api: Api) -> None:
     job = add_job(api)
     claimed = start(api, job)
