@@ -15,7 +15,8 @@ from app.series.frequency import parse_frequency
 from app.series.panel import Panel
 from app.spec.parse import parse_spec
 from worker.memory import keep_freed_memory
-from worker.training.fit import FLOW_BATCHES, Training, fit
+from worker.training.batching import LOOK_BATCHES
+from worker.training.fit import Training, fit
 from worker.training.material import prepare
 
 CPU = torch.device("cpu")
@@ -51,9 +52,9 @@ def main() -> None:
         events = fit(training)
         next(events)
         batches = [seconds_of(lambda: [next(events) for _ in range(20)]) / 20 for _ in range(REPEATS)]  # noqa: B023 called at once
-        looks = [seconds_of(training.flow) for _ in range(REPEATS)]
+        looks = [seconds_of(training.look) for _ in range(REPEATS)]
         training.run.set_training(is_training=True)
-        share = statistics.median(looks) / (FLOW_BATCHES * statistics.median(batches))
+        share = statistics.median(looks) / (LOOK_BATCHES * statistics.median(batches))
         print(
             f"{name:26} a look {statistics.median(looks) * 1e3:7.1f} ms ({min(looks) * 1e3:.1f} to {max(looks) * 1e3:.1f}), a batch "
             f"{statistics.median(batches) * 1e3:6.2f} ms ({min(batches) * 1e3:.2f} to {max(batches) * 1e3:.2f}): {share:.1%}"

@@ -29,7 +29,7 @@ from app.series.scores import mase, seasonal_error
 from app.spec.gallery import GALLERY
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
-TRAINING = {"epochs": 30, "steps_per_epoch": 100, "batch_size": 32, "lr": 0.003, "schedule": "cosine", "clip_norm": 1.0, "patience": 10}
+TRAINING = {"epochs": 20, "steps_per_epoch": 100, "batch_size": 32, "lr": 0.003, "schedule": "cosine", "clip_norm": 1.0, "patience": 10}
 POLL_SECONDS = 0.5
 SENT_STEPS = 400
 """Of a history: more than any context, and some seasons for what is fitted to it."""

@@ -44,9 +44,9 @@ from worker.lineage import lineage_of
 from worker.memory import give_back_freed_memory
 from worker.origins import inherited_weights, inlaid_weights
 from worker.reading import Reading
-from worker.training.advice import advise
 from worker.training.comparison import compare, reference_network
 from worker.training.events import Epoch, Part, RateFound, Rollback, Trial
+from worker.training.findings import find
 from worker.training.fit import Training, fit
 from worker.training.material import Material, prepare
 from worker.training.state import StageOutcome
@@ -164,8 +164,7 @@ class Attempt:
             self._begin(spec, training)
         self._heed(None)
         self._fit(training)
-        for finding in advise(training.progress.history, training.flow(), spec.context or 1):
-            self._ledger.tell("finding", asdict(finding))
+        self._tell_findings(training, spec.context or 1)
         training.finish()
         self._ledger.note({**Reading(training).progress(), "phase": "score"})
         forecaster = self._forecaster(spec, training.network, material, time_kind)
@@ -176,6 +175,13 @@ class Attempt:
             self._ledger.tell("comparison", asdict(compare(training.progress.outcomes, scores["model"], joint)))
         self._heed(None)
         self._store(forecaster, training, scores)
+
+    def _tell_findings(self, training: Training, context: int) -> None:
+        looked = training.look()
+        seen = {name: value for name, value in looked.metrics().items() if value is not None} | training.progress.updates
+        for finding in find(training.progress.history, seen, context):
+            self._ledger.tell("finding", asdict(finding))
+        self._ledger.tell("gradients", {"layers": looked.curves()})
 
     def _load(self, spec: ForecasterSpec) -> tuple[ForecasterSpec, Panel, TimeKind]:
         """The data, and the description with what only the data says."""

@@ -22,7 +22,7 @@ router = APIRouter(tags=["jobs"])
 MOST_EVENTS = 10_000
 """Of the kinds that a report is made of, which are few."""
 
-TOLD = ("phase", "finding", "log", "comparison", "inherited", "range_test")
+TOLD = ("phase", "finding", "log", "comparison", "inherited", "range_test", "gradients")
 """The kinds."""
 
 COMPARED = "mase"
@@ -106,6 +106,26 @@ class InheritedReport(BaseModel):
     notes: list[str]
 
 
+class ReachReport(BaseModel):
+    """How far back the loss reaches into a recurrent layer: norm of the gradient of its state at some lags from the newest step on.
+
+    `memory` is the largest lag at which it is a hundredth of its largest, `half_life` that from which on it is a half; null where it never
+    falls so far.
+    """
+
+    place: str
+    lags: list[int]
+    norms: list[float | None]
+    memory: int
+    half_life: int | None
+
+
+class GradientsReport(BaseModel):
+    """Each recurrent layer that learnt in the last phase."""
+
+    layers: list[ReachReport]
+
+
 class Finding(BaseModel):
     """Something to know of a training, and what to change."""
 
@@ -127,6 +147,7 @@ class ReportBody(BaseModel):
     comparison: ComparisonReport | None
     inherited: InheritedReport | None
     scores: dict[str, dict[str, float | None]] | None
+    gradients: GradientsReport | None
     findings: list[Finding]
 
 
@@ -151,6 +172,7 @@ def get_report(job_id: Id, services: Served, asker: Asker) -> ReportBody:
         comparison=_last(events, "comparison", ComparisonReport),
         inherited=_last(events, "inherited", InheritedReport),
         scores=scores,
+        gradients=_last(events, "gradients", GradientsReport),
         findings=list(found.values()),
     )
 

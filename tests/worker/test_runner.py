@@ -226,15 +226,27 @@ def test_a_job_that_learns_in_phases_says_what_each_came_to(local_stage: Stage) 
 
 
 def test_a_job_says_how_its_gradients_flow_and_what_to_change(local_stage: Stage) -> None:
-    job = run(local_stage, local_stage.add_job(small_spec(epochs=40, batch_size=64)))
+    job = run(local_stage, local_stage.add_job(small_spec(epochs=80, batch_size=64)))
     measured = [values for _, values in curve_of(local_stage, job.id) if "memory/network.0" in values]
     assert measured
-    assert {"grad_norm/network.0", "saturation/network.0", "radius/network.0", "dead_units/network.0"} <= set(measured[0])
-    unready = run(local_stage, local_stage.add_job(small_spec(epochs=5, lr=0.003, schedule="constant")))
+    assert {
+        "grad_norm/network.0",
+        "saturation/network.0",
+        "radius/network.0",
+        "update_ratio/network.0",
+        "grad_norm/network.0/forget",
+    } <= set(measured[0])
+    assert all("clipped" in values for _, values in curve_of(local_stage, job.id) if "epoch" in values)
+    unready = run(local_stage, local_stage.add_job(small_spec(epochs=5, lr=1e-4, schedule="constant")))
     with local_stage.database.read() as db:
         findings = [event.data for event in list_events(db, local_stage.owner, unready.id, 0, 1000) if event.kind == "finding"]
     assert [finding["code"] for finding in findings] == ["underfitting"]
-    assert "more epochs" in findings[0]["remedy"]
+    assert "raise training.lr" in findings[0]["remedy"]
+    with local_stage.database.read() as db:
+        (told,) = [event.data for event in list_events(db, local_stage.owner, job.id, 0, 1000) if event.kind == "gradients"]
+    (layer,) = told["layers"]
+    assert len(layer["lags"]) == len(layer["norms"]) > 3
+    assert layer["lags"][0] == 0
 
 
 def test_a_job_ends_early_by_the_patience_of_its_training(local_stage: Stage) -> None:

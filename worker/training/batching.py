@@ -12,6 +12,9 @@ from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import UNLIMITED
 from app.spec.training import Training
 
+LOOK_BATCHES = 200
+"""Batches between two looks at the gradients, each of which costs as much as two or three of them."""
+
 
 def windows_at_once(spec: ForecasterSpec) -> int:
     """Windows that the network computes at once: a batch, or a part of a full one that fits into memory."""
@@ -40,3 +43,13 @@ def draw_epoch(settings: Training, draw: int, epoch: int, windows: int) -> npt.N
     """
     wanted = min(steps_of_epoch(settings, windows) * windows_of_step(settings, windows), windows)
     return np.random.default_rng((settings.seed, draw, epoch)).choice(windows, wanted, replace=False).astype(np.int64)
+
+
+def is_look_due(epoch: int, batches: int) -> bool:
+    """Whether enough batches have passed after an epoch for another look at the gradients to cost next to nothing: of the epoch alone.
+
+    Args:
+        epoch: of a stage, from 1.
+        batches: that an epoch has.
+    """
+    return epoch % math.ceil(LOOK_BATCHES / batches) == 0

@@ -40,7 +40,7 @@ class Epoch:
         grad_norm: mean over its batches.
         lr: of its last batch.
         is_best: whether its weights are the best so far.
-        flow: of the gradients, where it was measured; see `worker.training.flow`.
+        flow: share of clipped steps, and of the gradients where they were looked at; see `worker.training.gradients`.
         seconds: that it took in this process.
     """
 
@@ -51,7 +51,7 @@ class Epoch:
     grad_norm: float
     lr: float
     is_best: bool
-    flow: dict[str, float]
+    flow: dict[str, float | None]
     seconds: float
 
 

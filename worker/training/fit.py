@@ -8,7 +8,6 @@ for event in fit(training):            batch: loss of one step         training.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
@@ -21,10 +20,10 @@ from app.nets.build import Network, build_head
 from app.spec.forecaster import ForecasterSpec
 from app.spec.phases import Stage, plan
 from app.spec.training import Training as TrainingSpec
-from worker.training.batching import draw_epoch, steps_of_epoch, windows_of_step
+from worker.training.batching import draw_epoch, is_look_due, steps_of_epoch, windows_of_step
 from worker.training.events import Batch, Epoch, Event, Part, RateFound, Rollback
-from worker.training.flow import measure, probe_rows
 from worker.training.folds import check_folds, lessons_of
+from worker.training.gradients import GradientReport, measure
 from worker.training.kept import HEAD, START, Kept, kept_after, kept_in
 from worker.training.material import Material
 from worker.training.optimisers import optimiser_of
@@ -32,14 +31,22 @@ from worker.training.range_test import find_rate, trial_rows
 from worker.training.schedules import factor_at
 from worker.training.series import begin_series
 from worker.training.stage import StageRun
-from worker.training.state import Moment, Progress, StageOutcome, capture, clone, part, progress_in, restore_generators, restore_optimizer
+from worker.training.state import (
+    EpochFacts,
+    Moment,
+    Progress,
+    StageOutcome,
+    capture,
+    clone,
+    part,
+    progress_in,
+    restore_generators,
+    restore_optimizer,
+)
 from worker.training.steps import Lesson, Stepper, diverged
 from worker.training.validation import mean_loss
 
 ROLLBACKS_AT_MOST = 1
-
-FLOW_BATCHES = 100
-"""Batches between two looks at the gradients, each of which costs about as much as two batches."""
 
 STAGE_SEED = 0x5DEECE66D
 """Sets the draws of the stages apart from those of the first weights."""
@@ -154,16 +161,9 @@ class Training:
             self._begin_stage()
         return outcome
 
-    def flow(self) -> dict[str, float]:
-        """How the gradients flow now; see `worker.training.flow`."""
-        cutoffs = self.lessons.train
-        rows = probe_rows(len(cutoffs))
-        return measure(self.run, self.head, self.material.source.lesson(cutoffs[rows], is_whole=False), cutoffs, rows)
-
-    @property
-    def is_flow_due(self) -> bool:
-        """Whether enough batches have passed for another look at the gradients to cost next to nothing: of the epoch alone."""
-        return self.progress.epoch % math.ceil(FLOW_BATCHES / self.batches) == 0
+    def look(self) -> GradientReport:
+        """How the gradients flow now; see `worker.training.gradients`."""
+        return measure(self.run, self.head, self.material.source, self.lessons.train)
 
     def finish(self) -> None:
         """Make the network one to forecast with."""
@@ -177,9 +177,8 @@ class Training:
     @property
     def is_stage_done(self) -> bool:
         """Whether all epochs of the stage are done, or too many without a better validation loss."""
-        progress, stage = self.progress, self.run.stage
-        waited = progress.epoch - progress.better_epoch
-        return progress.epoch >= stage.epochs or (stage.patience is not None and waited >= stage.patience)
+        epoch, stage = self.progress.epoch, self.run.stage
+        return epoch >= stage.epochs or (stage.patience is not None and epoch - self.progress.better_epoch >= stage.patience)
 
     @property
     def batches(self) -> int:
@@ -194,8 +193,7 @@ class Training:
     @property
     def first_lr(self) -> float:
         """Learning rate at the start of the present stage."""
-        stage_lr = self.run.stage.lr
-        return stage_lr if stage_lr != "auto" else self.progress.found_lr or 0.0
+        return self.run.stage.lr if self.run.stage.lr != "auto" else self.progress.found_lr or 0.0
 
     @property
     def lr(self) -> float:
@@ -254,7 +252,8 @@ def _learn(training: Training, order: npt.NDArray[np.int64]) -> Generator[Part |
     rows = order[progress.batch * size :][:size]
     if training.stepper.is_in_parts(len(rows)):
         training.held = training.capture()
-    taken = yield from training.stepper.take(rows, progress.lr)
+    is_last = progress.batch + 1 == training.batches
+    taken = yield from training.stepper.take(rows, progress.lr, is_measured=is_last and is_look_due(progress.epoch + 1, training.batches))
     training.held = None
     progress.batch += 1
     progress.step += 1
@@ -264,6 +263,8 @@ def _learn(training: Training, order: npt.NDArray[np.int64]) -> Generator[Part |
         return
     progress.loss_sum += taken.loss
     progress.norm_sum += taken.norm
+    progress.clipped += taken.is_clipped
+    progress.updates = {**taken.updates} or progress.updates
     yield Batch(progress.epochs_before + progress.epoch + 1, progress.batch, training.batches, progress.step, taken.loss, taken.norm)
 
 
@@ -284,9 +285,11 @@ def _end_epoch(training: Training, began_at: Moment) -> Epoch:
     if is_best:
         training.best = clone(training.run.weights())
     train_loss, norm = progress.loss_sum / training.batches, progress.norm_sum / training.batches
-    progress.batch, progress.loss_sum, progress.norm_sum = 0, 0.0, 0.0
-    progress.history = [*(progress.history if progress.epoch > 1 else []), (train_loss, val_loss)]
-    flow = {**training.stepper.penalty(), **(training.flow() if training.is_flow_due else {})}
+    facts = EpochFacts(train_loss, val_loss, norm, progress.clipped / training.batches)
+    progress.batch, progress.loss_sum, progress.norm_sum, progress.clipped = 0, 0.0, 0.0, 0
+    progress.history = [*(progress.history if progress.epoch > 1 else []), facts]
+    looked = {**training.look().metrics(), **progress.updates} if is_look_due(progress.epoch, training.batches) else {}
+    flow = {"clipped": facts.clipped, **training.stepper.penalty(), **looked}
     seconds = progress.spend(began_at)
     return Epoch(progress.epochs_before + progress.epoch, progress.step, train_loss, val_loss, norm, progress.lr, is_best, flow, seconds)
 

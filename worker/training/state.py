@@ -64,6 +64,23 @@ class Moment:
         return cls(time.monotonic(), time.process_time())
 
 
+@dataclass(frozen=True)
+class EpochFacts:
+    """What an epoch came to.
+
+    Attributes:
+        train_loss: mean over its batches.
+        val_loss: mean over the validation windows, None where there are none.
+        grad_norm: mean over its batches, before clipping.
+        clipped: share of its steps whose gradient was clipped.
+    """
+
+    train_loss: float
+    val_loss: float | None
+    grad_norm: float = 0.0
+    clipped: float = 0.0
+
+
 @dataclass
 class Progress:
     """The counters of a training; plain numbers that JSON gives back to the bit.
@@ -76,6 +93,8 @@ class Progress:
         stage_step: batches of the present stage that are done.
         loss_sum: of the present epoch's batches.
         norm_sum: the same of the gradient norms.
+        clipped: how many of them were clipped.
+        updates: sizes of the last step that was looked at, see `worker.training.gradients.update_ratios`.
         lr: of the last batch.
         best_loss: smallest validation loss of the present stage, None before the first.
         best_epoch: the epoch that gave it, 0 before the first.
@@ -88,7 +107,7 @@ class Progress:
         stage_seconds: that the present stage has taken.
         stage_cpu_seconds: of all threads of the process, the same.
         loss_before: validation loss of the present stage before its first batch.
-        history: training and validation loss of each epoch of the present stage, or of the last where all are complete.
+        history: what each epoch of the present stage came to, or of the last where all are complete.
         outcomes: of the stages that are complete.
     """
 
@@ -99,6 +118,8 @@ class Progress:
     stage_step: int = 0
     loss_sum: float = 0.0
     norm_sum: float = 0.0
+    clipped: int = 0
+    updates: dict[str, float] = field(default_factory=dict)
     lr: float = 0.0
     best_loss: float | None = None
     best_epoch: int = 0
@@ -111,7 +132,7 @@ class Progress:
     stage_seconds: float = 0.0
     stage_cpu_seconds: float = 0.0
     loss_before: float | None = None
-    history: list[tuple[float, float | None]] = field(default_factory=list)
+    history: list[EpochFacts] = field(default_factory=list)
     outcomes: list[StageOutcome] = field(default_factory=list)
 
     @property
@@ -202,7 +223,7 @@ def progress_in(document: Mapping[str, Any]) -> Progress:
     """The counters in what `capture` gave."""
     fields = dict(document["progress"])
     outcomes = [StageOutcome(**outcome) for outcome in fields.pop("outcomes")]
-    history = [(float(train), val) for train, val in fields.pop("history")]
+    history = [EpochFacts(**facts) for facts in fields.pop("history")]
     # A checkpoint without what patience compares with is of when that was the best loss.
     better = {"better_loss": fields["best_loss"], "better_epoch": fields["best_epoch"]}
     return Progress(**{**better, **fields}, history=history, outcomes=outcomes)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from app.spec.forecaster import ForecasterSpec
 from app.spec.training import Training
 from worker.training.batching import windows_at_once
 from worker.training.events import Part
+from worker.training.gradients import update_ratios
 from worker.training.noise import InputNoise
 from worker.training.optimisers import FACTOR
 from worker.training.penalties import penalties_of, total
@@ -55,10 +56,14 @@ class Taken:
     Attributes:
         loss: before it, with what the weights cost.
         norm: of its gradient before clipping.
+        is_clipped: whether it was.
+        updates: how far it moved the weights of each layer, where that was asked for.
     """
 
     loss: float
     norm: float
+    is_clipped: bool = False
+    updates: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_finite(self) -> bool:
@@ -93,12 +98,13 @@ class Stepper:
         """Whether a step of so many windows is computed batch by batch."""
         return windows > self._batch
 
-    def take(self, rows: Rows, lr: float) -> Generator[Part, None, Taken]:
+    def take(self, rows: Rows, lr: float, *, is_measured: bool = False) -> Generator[Part, None, Taken]:
         """One step; weights stay as they are where the loss is no number.
 
         Args:
             rows: its windows.
             lr: learning rate.
+            is_measured: whether to say how far it moves the weights.
 
         Yields:
             After each batch but the last, before anything has moved.
@@ -114,10 +120,14 @@ class Stepper:
             cost = total(self._penalties)
             torch.autograd.backward(cost)
             loss += cost.item()
-        taken = Taken(loss, self._clipped())
-        if taken.is_finite:
-            self._optimiser.step()
-        return taken
+        norm = self._clipped()
+        limit = math.inf if self._settings.clip_norm is None else self._settings.clip_norm
+        taken = Taken(loss, norm, is_clipped=norm > limit)
+        if not taken.is_finite:
+            return taken
+        before = {id(weight): weight.detach().clone() for weight in self._learners.values()} if is_measured else {}
+        self._optimiser.step()
+        return replace(taken, updates=update_ratios(self._run.layers, before)) if is_measured else taken
 
     def penalty(self) -> Mapping[str, float]:
         """What the weights cost now, as a measured value; nothing where they cost nothing."""

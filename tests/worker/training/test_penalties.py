@@ -50,7 +50,7 @@ def test_the_training_loss_has_the_penalty_and_the_validation_loss_has_not() -> 
         return next(one for one in found if isinstance(one, Batch)), next(one for one in found if isinstance(one, Epoch))
 
     (plain, plain_epoch), (paying, paying_epoch) = events(0.0), events(3.0)
-    cost = paying_epoch.flow["penalty"]
+    cost = paying_epoch.flow["penalty"] or 0.0
     assert cost > 1.0
     assert "penalty" not in plain_epoch.flow
     assert paying.loss - plain.loss == pytest.approx(cost, rel=1e-3)
@@ -65,7 +65,7 @@ def test_a_penalty_makes_weights_smaller_and_frozen_blocks_pay_none() -> None:
         done = training_of(spec_of(network={"kind": "stack", "blocks": blocks}, training=training))
         last = [event for event in fit(done) if isinstance(event, Epoch)][-1]
         weight = done.network.state_dict()["body.blocks.0.block.cell.input_weight"]
-        return float(weight.abs().sum()), last.flow.get("penalty", 0.0)
+        return float(weight.abs().sum()), last.flow.get("penalty") or 0.0
 
     together: list[dict[str, Any]] = [{"learn": "all"}]
     assert size(0.1, together)[0] < 0.8 * size(0.0, together)[0]

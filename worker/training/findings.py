@@ -1,0 +1,245 @@
+"""What should be changed? What a training says of itself epoch by epoch, put in sentences with a way out.
+
+vanishing_in_time    it learns from the newest steps alone          dead_units     units give the same always
+vanishing_in_depth   the first layers hardly learn                  step_size      weights move too far at once, or not at all
+exploding            gradients are large, or cut at most steps      overfitting    training and validation part ways
+saturated            gates have no slope to learn by                underfitting   it is not done, or it cannot
+
+A finding is what the numbers say, not what the scores say: a network with any of them may still be the best there is.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from worker.training.state import EpochFacts
+
+LONG_CONTEXT = 16
+"""Steps, below which a quarter is so few that the draw of the weights decides it."""
+
+SHORT_MEMORY = 0.25
+"""Of the context: with less than that, most of what is read costs time and teaches nothing."""
+
+SHALLOW_RATIO = 0.01
+"""First block's gradient over the last one's: under plain descent its weights move a hundredth as far."""
+
+WIDEST_RADIUS = 2.0
+"""Largest eigenvalue of recurrent weights: an orthogonal matrix has 1, and what is doubled at every step explodes."""
+
+EXPLODED_NORM = 100.0
+"""Median gradient norm: losses are of scaled values, so that a healthy norm is about 1."""
+
+MOSTLY_CLIPPED = 0.5
+"""Of the steps: clipping is for the odd step; when it is the rule, it is what sets the learning rate."""
+
+SATURATED = 0.6
+"""Of gate values. Chrono initialisation alone, which wants two gates of four shut or open, makes up to a half."""
+
+DEAD = 0.3
+"""Of a layer's units: some are always idle after `relu`; a third is a smaller network at the price of a larger."""
+
+LARGEST_UPDATE, SMALLEST_UPDATE = 1e-1, 1e-6
+"""|dw| / |w| of a step; about 1e-3 is healthy. At 1e-1 ten steps replace the weights, at 1e-6 a whole training does not."""
+
+OVERFITTED = 0.1
+"""Rise of the validation loss above its best, which an epoch's noise alone seldom makes."""
+
+FALLING = 0.02
+"""Fall of a loss per epoch that is not over: fifty such epochs more would take two thirds of it."""
+
+LATEST = 3
+"""Epochs whose fall is looked at: one may be an accident."""
+
+UNMOVED = 0.05
+"""Fall of the training loss from its first epoch's mean to the last one's, that is hardly any."""
+
+FEWEST_EPOCHS = 4
+"""Of a curve that says anything."""
+
+TRAINING = "training"
+"""The place of what is no layer's."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to know of a training.
+
+    Attributes:
+        code: for programs.
+        severity: `warning` where something is wrong, `info` where something could be better.
+        place: the layer, or `training`.
+        value: what was compared with the rule.
+        sentence: the place, the value and the rule.
+        remedy: what to change.
+    """
+
+    code: str
+    severity: Literal["info", "warning"]
+    place: str
+    value: float
+    sentence: str
+    remedy: str
+
+
+def find(history: Sequence[EpochFacts], seen: Mapping[str, float], context: int) -> list[Finding]:
+    """What a training says of itself.
+
+    Args:
+        history: of one stage, in order: losses of two stages have two heads.
+        seen: what a look at the gradients measured, see `worker.training.gradients`, and the size of the last steps.
+        context: steps that the network reads.
+    """
+    return [*_of_memory(seen, context), *_of_depth(seen), *_of_layers(seen), *_of_norms(history, seen), *_of_losses(history)]
+
+
+def _of_memory(seen: Mapping[str, float], context: int) -> Iterator[Finding]:
+    memories = _by_place(seen, "memory")
+    forgetful = {place: steps for place, steps in memories.items() if steps < SHORT_MEMORY * context}
+    # What a layer forgets may be kept by the one that it reads, so one alone says nothing.
+    if context < LONG_CONTEXT or 2 * len(forgetful) <= len(memories):
+        return
+    place, steps = max(forgetful.items(), key=lambda item: item[1])
+    how_many = "" if len(memories) == 1 else f", as {len(forgetful)} of {len(memories)} layers do or less"
+    yield Finding(
+        "vanishing_in_time",
+        "warning",
+        place,
+        steps,
+        f"{place} learns from the newest {steps:.0f} of {context} steps, less than a quarter{how_many}: its older states' gradient is "
+        "below 1 % of the largest",
+        "use 'lstm', whose forget gate begins open, or 'lstm' or 'gru' with 'init': 'chrono'; a 'dilation'; a 'segment' before it; "
+        "the decoder 'forking'; or a shorter context",
+    )
+
+
+def _of_depth(seen: Mapping[str, float]) -> Iterator[Finding]:
+    ratio = seen.get("depth_ratio", 1.0)
+    if ratio < SHALLOW_RATIO:
+        yield Finding(
+            "vanishing_in_depth",
+            "warning",
+            "network",
+            ratio,
+            f"the gradient of network's first recurrent block is {ratio:.2g} of the last one's; below {SHALLOW_RATIO:g} it hardly learns",
+            "set 'residual' on the layers or 'skip' on their stack, use fewer layers, or train them 'layer by layer'",
+        )
+
+
+def _of_layers(seen: Mapping[str, float]) -> Iterator[Finding]:
+    for place, share in _by_place(seen, "saturation").items():
+        if share > SATURATED:
+            yield Finding(
+                "saturated",
+                "warning",
+                place,
+                share,
+                f"{share:.0%} of the gate values of {place} are at their bounds, where they have hardly a slope; more than {SATURATED:.0%}",
+                "scale the target ('standard') and the covariates, set 'layer_norm' on the layer before it, or lower training.lr",
+            )
+    for place, share in _by_place(seen, "dead_units").items():
+        if share > DEAD:
+            yield Finding(
+                "dead_units",
+                "warning",
+                place,
+                share,
+                f"{share:.0%} of the units of {place} give the same at every step, more than {DEAD:.0%}",
+                "use fewer units, lower training.lr, or take 'tanh' in place of 'relu'",
+            )
+    for place, ratio in _by_place(seen, "update_ratio").items():
+        if not SMALLEST_UPDATE <= ratio <= LARGEST_UPDATE:
+            yield _step_size(place, ratio)
+
+
+def _step_size(place: str, ratio: float) -> Finding:
+    is_large = ratio > LARGEST_UPDATE
+    return Finding(
+        "step_size",
+        "warning" if is_large else "info",
+        place,
+        ratio,
+        f"a step changes the weights of {place} by {ratio:.1g} of their size, {'above' if is_large else 'below'} "
+        f"{LARGEST_UPDATE if is_large else SMALLEST_UPDATE:g}; about 0.001 is healthy",
+        "lower training.lr" if is_large else "raise training.lr, or stop: there is nothing left to learn",
+    )
+
+
+def _of_norms(history: Sequence[EpochFacts], seen: Mapping[str, float]) -> Iterator[Finding]:
+    for place, radius in _by_place(seen, "radius").items():
+        if radius > WIDEST_RADIUS:
+            sentence = f"the recurrent weights of {place} have an eigenvalue of size {radius:.2g}, above {WIDEST_RADIUS:g}"
+            yield Finding("wide_radius", "info", place, radius, sentence, "lower training.lr, set its 'l2', or training.clip_norm to 1")
+    norms = [epoch.grad_norm for epoch in history if math.isfinite(epoch.grad_norm)]
+    if not norms:
+        return
+    norm, clipped = statistics.median(norms), statistics.median(epoch.clipped for epoch in history)
+    remedy = "set training.clip_norm to 1, lower training.lr, or take 'lstm' or 'gru' with 'init': 'orthogonal' for 'elman' with 'relu'"
+    if norm > EXPLODED_NORM:
+        sentence = f"the gradient norm of training has a median of {norm:.3g}, above {EXPLODED_NORM:g}"
+        yield Finding("exploding", "warning", TRAINING, norm, sentence, remedy)
+    elif clipped > MOSTLY_CLIPPED and len(history) >= FEWEST_EPOCHS:
+        sentence = f"{clipped:.0%} of the steps of training are clipped, more than {MOSTLY_CLIPPED:.0%}: clipping sets the rate"
+        yield Finding("exploding", "info", TRAINING, clipped, sentence, "lower training.lr, scale the target, or raise training.clip_norm")
+
+
+def _of_losses(history: Sequence[EpochFacts]) -> Iterator[Finding]:
+    train = [epoch.train_loss for epoch in history]
+    val = [epoch.val_loss for epoch in history if epoch.val_loss is not None]
+    if len(train) < FEWEST_EPOCHS or not all(map(math.isfinite, [*train, *val])):
+        return
+    best = val.index(min(val)) if len(val) == len(train) else None
+    falls = [_fall_per_epoch(losses) for losses in (train, val) if len(losses) == len(train)]
+    moved = (train[0] - train[-1]) / _size(train)
+    if best is not None and best < len(val) / 2 and (rise := (val[-1] - val[best]) / _size(val)) >= OVERFITTED and train[-1] < train[best]:
+        yield _overfitting(history, best, rise)
+    elif min(falls) > FALLING:
+        yield Finding(
+            "underfitting",
+            "info",
+            TRAINING,
+            min(falls),
+            f"the losses of training still fell by {min(falls):.1%} an epoch at its end, more than {FALLING:.0%}",
+            "raise training.epochs or training.lr",
+        )
+    elif moved < UNMOVED:
+        yield Finding(
+            "underfitting",
+            "info",
+            TRAINING,
+            moved,
+            f"the loss of training fell by {moved:.1%} since its first epoch, less than {UNMOVED:.0%}: it was learnt at once or not at all",
+            "use more units, raise training.lr, or give it more inputs",
+        )
+
+
+def _overfitting(history: Sequence[EpochFacts], best: int, rise: float) -> Finding:
+    return Finding(
+        "overfitting",
+        "warning",
+        TRAINING,
+        rise,
+        f"the validation loss of training was best in epoch {best + 1} and is {rise:.0%} higher now, {OVERFITTED:.0%} or more, "
+        "while the training loss fell on",
+        "use fewer units or layers, more dropout, training.weight_decay with 'adamw', more data, or a smaller training.patience; the "
+        "weights of the best epoch are kept",
+    )
+
+
+def _fall_per_epoch(losses: Sequence[float]) -> float:
+    """Mean share that the latest epochs took of what the first of them had."""
+    start, end = losses[-LATEST], losses[-1]
+    return (start - end) / (LATEST - 1) / (abs(start) if min(losses) > 0.0 else _size(losses))
+
+
+def _size(losses: Sequence[float]) -> float:
+    """What a change of a loss is a share of: its best value, or, as a likelihood's zero means nothing, all of its way if it goes below."""
+    size = min(losses) if min(losses) > 0.0 else max(losses) - min(losses)
+    return max(size, 1e-12)
+
+
+def _by_place(seen: Mapping[str, float], kind: str) -> dict[str, float]:
+    return {name.partition("/")[2]: value for name, value in seen.items() if name.startswith(f"{kind}/")}
