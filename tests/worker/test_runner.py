@@ -237,7 +237,7 @@ def test_a_job_says_how_its_gradients_flow_and_what_to_change(local_stage: Stage
         "grad_norm/network.0/forget",
     } <= set(measured[0])
     assert all("clipped" in values for _, values in curve_of(local_stage, job.id) if "epoch" in values)
-    unready = run(local_stage, local_stage.add_job(small_spec(epochs=5, lr=1e-4, clip_norm=None, schedule="constant")))
+    unready = run(local_stage, local_stage.add_job(small_spec(epochs=5, lr=1e-6, clip_norm=None, schedule="constant")))
     with local_stage.database.read() as db:
         findings = [event.data for event in list_events(db, local_stage.owner, unready.id, 0, 1000) if event.kind == "finding"]
     assert [finding["code"] for finding in findings] == ["underfitting"]
