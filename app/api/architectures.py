@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, JsonValue
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -20,6 +20,7 @@ from app.spec.compile import CompiledSpec, compile_spec
 from app.spec.diagram import diagram
 from app.spec.forecaster import ForecasterSpec
 from app.spec.gallery import GALLERY
+from app.spec.keras import import_keras
 from app.spec.parse import json_schema, parse_spec, spec_digest
 from app.store.architectures import delete_architecture, get_architecture, insert_architecture, list_architectures
 from app.store.keys import Principal
@@ -109,7 +110,24 @@ def validate(document: Annotated[Document, Body(examples=[EXAMPLE])], services: 
 
     The body is the document itself; GET /v1/architectures/schema has its schema.
     """
-    compiled = compile_spec(_found(parse_spec(document), services, asker), services.network_limits)
+    return _proven(compile_spec(_found(parse_spec(document), services, asker), services.network_limits))
+
+
+@router.post("/v1/architectures/import")
+def import_document(
+    document: Document, services: Served, source: Annotated[Literal["keras"], Query(alias="format", description="What wrote it.")]
+) -> ProvenBody:
+    """A document of another kind as one of ours, proven as by `validate`. Nothing is kept: send its `spec` on.
+
+    `keras` is what `model.to_json()` gives of a Sequential or a functional model of Keras 3 (or 2). What cannot be translated is named with
+    its layer, all of it at once.
+    """
+    imported = import_keras(document)
+    body = _proven(compile_spec(parse_spec(imported.document), services.network_limits))
+    return body.model_copy(update={"warnings": [*imported.warnings, *body.warnings]})
+
+
+def _proven(compiled: CompiledSpec) -> ProvenBody:
     return ProvenBody(
         spec=written_out(compiled.spec),
         digest=spec_digest(compiled.spec),

@@ -140,11 +140,12 @@ class Normalised(nn.Module):
 
     Args:
         width: of a step.
+        epsilon: added to the variance.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, epsilon: float) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
+        self.norm = nn.LayerNorm(width, eps=epsilon)
 
     def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch time width"]:
         """Each step with mean 0 and deviation 1, scaled and shifted by what is learnt."""

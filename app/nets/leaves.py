@@ -71,8 +71,8 @@ def build_leaf(block: Leaf, width: int, place: str, site: Site) -> nn.Module:
             return Convolution(block, width, place)
         case Attention(units=units, heads=heads):
             return SelfAttention(width, units, heads)
-        case Norm():
-            return Normalised(width)
+        case Norm(epsilon=epsilon):
+            return Normalised(width, epsilon)
         case Activate(function=function):
             return Function(function)
         case Dropout(rate=rate):

@@ -52,16 +52,21 @@ class Attention(AnyBlock):
 
 
 class Norm(AnyBlock):
-    """Layer normalisation at every step (Ba et al. 2016)."""
+    """Layer normalisation at every step (Ba et al. 2016).
+
+    Attributes:
+        epsilon: added to the variance, so that what hardly changes is not blown up.
+    """
 
     kind: Literal["norm"]
+    epsilon: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-5
 
 
 class Activate(AnyBlock):
-    """A function of every number."""
+    """A function of every number; `linear` hands on what it reads, so that a name can be a branch of a connection."""
 
     kind: Literal["activation"]
-    function: Literal["relu", "tanh", "sigmoid", "gelu"]
+    function: Activation
 
 
 class Last(AnyBlock):
