@@ -102,7 +102,7 @@ class StageRun:
 
         Args:
             before: weights of the last stage's head, to begin with instead where they fit. What a layer that follows another has to tell
-                it soon learns to tell in the same way: a third to a half of its epochs are saved (docs/benchmarks.md).
+                it soon learns to tell in the same way (measured in docs/benchmarks.md).
         """
         if self.stage.own_head:
             draw_weights(self.decoder)
