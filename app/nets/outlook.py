@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -49,10 +49,6 @@ class Outlook:
         """The network's values in the window's units, of any number of quantiles or samples."""
         more = (...,) + (None,) * (values.dim() - 2)
         return values * self.factor[more].to(values) + self.offset[more].to(values)
-
-    def of(self, steps: int) -> Outlook:
-        """That of the first steps alone."""
-        return replace(self, factor=self.factor[:, :steps], offset=self.offset[:, :steps])
 
 
 class SeriesLayer(nn.Module, ABC):

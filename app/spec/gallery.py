@@ -20,11 +20,15 @@ class GalleryDocument:
     spec: ForecasterSpec
 
 
+_STANDARD = {"target": "standard"}
+"""Windows in deviations from their own mean: a season may be small beside the level, and is not seen beside it."""
+
 _TEXTBOOK_TRAINING = {"epochs": 10, "batch_size": 32, "lr": 0.001, "schedule": "constant", "clip_norm": None, "patience": None}
 
 _STACKED = {
     "context": 10,
     "inputs": {"target": {"columns": ["y"]}},
+    "scaling": _STANDARD,
     "network": {"kind": "stack", "blocks": [{"kind": "lstm", "units": 50}, {"kind": "dense", "units": 1}, {"kind": "lstm", "units": 50}]},
     "head": {"kind": "point", "loss": "mse"},
     "training": _TEXTBOOK_TRAINING,
@@ -33,6 +37,7 @@ _STACKED = {
 _CONNECTED = {
     "context": 10,
     "inputs": {"left": {"columns": ["y"]}, "right": {"columns": ["y"]}},
+    "scaling": _STANDARD,
     "network": {
         "kind": "connect",
         "merge": "concat",
@@ -44,6 +49,7 @@ _CONNECTED = {
 
 _MQ_RNN = {
     "inputs": {"target": {"columns": ["y"]}},
+    "scaling": _STANDARD,
     "network": {"kind": "lstm", "units": 64},
     "decoder": {"kind": "forking"},
     "head": {"kind": "quantiles", "levels": [0.1, 0.25, 0.5, 0.75, 0.9]},
@@ -51,6 +57,7 @@ _MQ_RNN = {
 
 _DILATED = {
     "inputs": {"target": {"columns": ["y"]}},
+    "scaling": _STANDARD,
     "network": {
         "kind": "stack",
         "blocks": [
@@ -80,6 +87,7 @@ _ES_RNN = {
 
 _CNN_LSTM = {
     "inputs": {"target": {"columns": ["y"]}},
+    "scaling": _STANDARD,
     "network": {
         "kind": "stack",
         "blocks": [{"kind": "conv", "units": 32, "width": 3, "activation": "relu"}, {"kind": "lstm", "units": 48}],
@@ -88,6 +96,7 @@ _CNN_LSTM = {
 
 _AUTOENCODER_LSTM = {
     "inputs": {"target": {"columns": ["y"]}},
+    "scaling": _STANDARD,
     "network": {
         "kind": "stack",
         "blocks": [
@@ -111,6 +120,7 @@ _AUTOENCODER_LSTM = {
 
 _ATTENTIVE = {
     "inputs": {"target": {"columns": ["y"]}},
+    "scaling": _STANDARD,
     "network": {
         "kind": "stack",
         "blocks": [
@@ -123,6 +133,7 @@ _ATTENTIVE = {
 
 _SLSTM = {
     "inputs": {"target": {"columns": ["y"]}},
+    "scaling": _STANDARD,
     "network": {
         "kind": "stack",
         "blocks": [
@@ -148,6 +159,7 @@ _DEEPAR = {
 _SEGRNN = {
     "context": 96,
     "inputs": {"target": {"columns": ["y"]}},
+    "scaling": _STANDARD,
     "network": {
         "kind": "stack",
         "blocks": [
