@@ -16,7 +16,7 @@ from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from tests.networks import BATCH, example
-from tests.strategies_specs import documents, read_all
+from tests.strategies_specs import CELLS, INPUTS, documents, read_all
 
 
 def built(spec: ForecasterSpec, seed: int = 0) -> Network:
@@ -26,26 +26,34 @@ def built(spec: ForecasterSpec, seed: int = 0) -> Network:
     return network.eval()
 
 
+def check(document: dict[str, Any]) -> ForecasterSpec:
+    """A document is counted, built, run, and learns."""
+    spec = parse_spec(read_all(document))
+    compiled = compile_spec(spec, NetworkLimits())
+    network = built(spec)
+    assert sum(parameter.numel() for parameter in network.parameters()) == compiled.parameters
+    raw = network(*example(spec))
+    observed = torch.ones(raw.shape[:2], dtype=torch.bool)
+    loss = build_head(spec).loss(raw, torch.ones(raw.shape[:2]), observed, torch.ones(len(raw)))
+    torch.autograd.backward(loss)
+    gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
+    assert gradients
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    return spec
+
+
 def test_five_hundred_documents_of_all_kinds_are_counted_built_run_and_learn() -> None:
     met: set[type[object]] = set()
 
     @settings(max_examples=500)
     @given(documents())
     def law(document: dict[str, Any]) -> None:
-        spec = parse_spec(read_all(document))
-        met.update(type(block) for block in every(spec.network))
-        compiled = compile_spec(spec, NetworkLimits())
-        network = built(spec)
-        assert sum(parameter.numel() for parameter in network.parameters()) == compiled.parameters
-        raw = network(*example(spec))
-        observed = torch.ones(raw.shape[:2], dtype=torch.bool)
-        loss = build_head(spec).loss(raw, torch.ones(raw.shape[:2]), observed, torch.ones(len(raw)))
-        torch.autograd.backward(loss)
-        gradients = [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
-        assert gradients
-        assert all(gradient.isfinite().all() for gradient in gradients)
+        met.update(type(block) for block in every(check(document).network))
 
     law()
+    for cell in CELLS:
+        spec = check({"context": 6, "horizon": 2, "inputs": INPUTS, "network": {**cell, "units": 3}})
+        met.update(type(block) for block in every(spec.network))
     # A stored model is no kind that a document alone can have; tests of the API have it.
     assert met == set(ALL_KINDS) - {Model}
 
