@@ -80,5 +80,5 @@ def test_segrnn_is_a_gru_over_segments_and_a_step_of_another_for_each_segment_to
     ahead = decoding(decoder.places[:1].expand(2, 1, -1), state[None])[0]
     raw, outlook = network.look(windows.inputs, windows.future)
     torch.testing.assert_close(raw[..., 0], decoder.out(ahead)[:, 0])
-    mean = windows.apart(outlook).together(raw)[..., 0] / windows.scale[:, None]
+    mean = (windows.apart(outlook).together(raw)[..., 0] - windows.shift[:, None]) / windows.scale[:, None]
     torch.testing.assert_close(mean.float(), decoder.out(ahead)[:, 0] + target[:, -1])
