@@ -22,15 +22,26 @@ from worker.training.material import prepare
 CPU = torch.device("cpu")
 REPEATS = 7
 SHARE_AT_MOST = 0.03
-CASES = {"lstm 16, context 24": (16, 24, 1), "lstm 64, context 48": (64, 48, 1), "2 x lstm 128, context 96": (128, 96, 2)}
+CASES: dict[str, tuple[dict[str, object], int, int]] = {
+    "lstm 16, context 24": ({"kind": "lstm", "units": 16}, 24, 1),
+    "lstm 64, context 48": ({"kind": "lstm", "units": 64}, 48, 1),
+    "2 x lstm 128, context 96": ({"kind": "lstm", "units": 128}, 96, 2),
+    "lstm 32 both ways, context 48": ({"kind": "lstm", "units": 32, "direction": "both"}, 48, 1),
+    "gru 64, context 48": ({"kind": "gru", "units": 64}, 48, 1),
+    "elman 32, context 48": ({"kind": "elman", "units": 32}, 48, 1),
+    "4 x elman 16, context 200": ({"kind": "elman", "units": 16}, 200, 4),
+    "min_lstm 32, context 48": ({"kind": "min_lstm", "units": 32}, 48, 1),
+    "slstm 32, context 48": ({"kind": "slstm", "units": 32}, 48, 1),
+    "gru 32 with zoneout, context 48": ({"kind": "gru", "units": 32, "zoneout": 0.1}, 48, 1),
+}
 
 
-def training_of(units: int, context: int, layers: int) -> Training:
+def training_of(block: dict[str, object], context: int, layers: int) -> Training:
     """A training on noise: what is learnt does not matter here."""
     values = np.random.default_rng(0).normal(10, 1, 20_000)
     panel = Panel(("a",), parse_frequency("1"), np.array([0]), np.array([0, len(values)]), {"y": values})
-    blocks = [{"kind": "lstm", "units": units}] * layers
-    document = {"context": context, "horizon": 12, "network": {"kind": "stack", "blocks": blocks}, "training": {"epochs": 10_000}}
+    network = {"kind": "stack", "blocks": [block] * layers}
+    document = {"context": context, "horizon": 12, "network": network, "training": {"epochs": 10_000}}
     spec = parse_spec(document)
     return Training(spec, build(spec), prepare(spec, panel, CPU), CPU)
 
@@ -47,8 +58,8 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     is_within = True
-    for name, (units, context, layers) in CASES.items():
-        training = training_of(units, context, layers)
+    for name, (block, context, layers) in CASES.items():
+        training = training_of(block, context, layers)
         events = fit(training)
         next(events)
         batches = [seconds_of(lambda: [next(events) for _ in range(20)]) / 20 for _ in range(REPEATS)]  # noqa: B023 called at once
@@ -56,7 +67,7 @@ def main() -> None:
         training.run.set_training(is_training=True)
         share = statistics.median(looks) / (LOOK_BATCHES * statistics.median(batches))
         print(
-            f"{name:26} a look {statistics.median(looks) * 1e3:7.1f} ms ({min(looks) * 1e3:.1f} to {max(looks) * 1e3:.1f}), a batch "
+            f"{name:32} a look {statistics.median(looks) * 1e3:7.1f} ms ({min(looks) * 1e3:.1f} to {max(looks) * 1e3:.1f}), a batch "
             f"{statistics.median(batches) * 1e3:6.2f} ms ({min(batches) * 1e3:.2f} to {max(batches) * 1e3:.2f}): {share:.1%}"
         )
         is_within &= share <= SHARE_AT_MOST

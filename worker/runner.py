@@ -164,7 +164,8 @@ class Attempt:
             self._begin(spec, training)
         self._heed(None)
         self._fit(training)
-        self._tell_findings(training, spec.context or 1)
+        for finding in find(training.progress.history, training.progress.look):
+            self._ledger.tell("finding", asdict(finding))
         training.finish()
         self._ledger.note({**Reading(training).progress(), "phase": "score"})
         forecaster = self._forecaster(spec, training.network, material, time_kind)
@@ -175,13 +176,6 @@ class Attempt:
             self._ledger.tell("comparison", asdict(compare(training.progress.outcomes, scores["model"], joint)))
         self._heed(None)
         self._store(forecaster, training, scores)
-
-    def _tell_findings(self, training: Training, context: int) -> None:
-        looked = training.look()
-        seen = {name: value for name, value in looked.metrics().items() if value is not None} | training.progress.updates
-        for finding in find(training.progress.history, seen, context):
-            self._ledger.tell("finding", asdict(finding))
-        self._ledger.tell("gradients", {"layers": looked.curves()})
 
     def _load(self, spec: ForecasterSpec) -> tuple[ForecasterSpec, Panel, TimeKind]:
         """The data, and the description with what only the data says."""
@@ -225,6 +219,7 @@ class Attempt:
             if isinstance(event, StageOutcome):
                 self._ledger.flush()  # a phase's end comes after its points
                 self._ledger.tell("phase", {"stage": training.progress.stage, **asdict(event)})
+                self._ledger.tell("gradients", asdict(training.progress.look))
             if isinstance(event, RateFound):
                 self._ledger.flush()
                 self._ledger.tell("range_test", {**asdict(event), "stage": event.stage + 1})

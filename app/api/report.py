@@ -106,24 +106,35 @@ class InheritedReport(BaseModel):
     notes: list[str]
 
 
-class ReachReport(BaseModel):
-    """How far back the loss reaches into a recurrent layer: norm of the gradient of its state at some lags from the newest step on.
+class LayerGradientsReport(BaseModel):
+    """What the gradients say of a recurrent layer; null for what there is none of.
 
-    `memory` is the largest lag at which it is a hundredth of its largest, `half_life` that from which on it is a half; null where it never
-    falls so far.
+    `norms` are of the gradient of its state so many steps (`lags`) before the newest of those that it reads (`steps`). `memory` is the
+    largest lag at which it is a hundredth of its largest, `half_life` that from which on it is a half, `growth` its largest over what the
+    loss puts in. `update_ratio` is the largest of those that were measured.
     """
 
     place: str
+    steps: int
     lags: list[int]
     norms: list[float | None]
     memory: int
     half_life: int | None
+    growth: float | None
+    grad_norm: float | None
+    gate_norms: dict[str, float | None]
+    saturation: float | None
+    gate_saturation: dict[str, float]
+    dead_units: float
+    radius: float | None
+    update_ratio: float | None
 
 
 class GradientsReport(BaseModel):
-    """Each recurrent layer that learnt in the last phase."""
+    """Each recurrent layer at the end of the last phase in which it ran, with the weights that were kept."""
 
-    layers: list[ReachReport]
+    layers: list[LayerGradientsReport]
+    depth_ratio: float | None
 
 
 class Finding(BaseModel):

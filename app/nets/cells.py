@@ -114,6 +114,7 @@ class ElmanCell(Cell):
 
     def __init__(self, width: int, units: int, activation: str) -> None:
         super().__init__(width, units, 1)
+        self.activation = activation
         self._kernel = torch.rnn_tanh if activation == "tanh" else torch.rnn_relu
 
     def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:

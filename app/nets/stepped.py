@@ -114,6 +114,7 @@ class IndRnnCell(Cell):
     def __init__(self, width: int, units: int, activation: str) -> None:
         super().__init__(width, units, 1, hidden=0)
         self.own_weight = nn.Parameter(torch.empty(units))
+        self.activation = activation
         self._activation = torch.relu if activation == "relu" else torch.tanh
 
     def initialise(self) -> None:

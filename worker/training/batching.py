@@ -12,8 +12,8 @@ from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import UNLIMITED
 from app.spec.training import Training
 
-LOOK_BATCHES = 200
-"""Batches between two looks at the gradients, each of which costs as much as two or three of them."""
+LOOK_BATCHES = 100
+"""Batches between two looks at the gradients, each of which costs as much as one to two and a half of them."""
 
 
 def windows_at_once(spec: ForecasterSpec) -> int:

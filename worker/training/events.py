@@ -51,7 +51,7 @@ class Epoch:
     grad_norm: float
     lr: float
     is_best: bool
-    flow: dict[str, float | None]
+    flow: dict[str, float]
     seconds: float
 
 

@@ -2,7 +2,7 @@
 
 vanishing_in_time    it learns from the newest steps alone          dead_units     units give the same always
 vanishing_in_depth   the first layers hardly learn                  step_size      weights move too far at once, or not at all
-exploding            gradients are large, or cut at most steps      overfitting    training and validation part ways
+exploding            gradients grow, or are cut at most steps       overfitting    training and validation part ways
 saturated            gates have no slope to learn by                underfitting   it is not done, or it cannot
 
 A finding is what the numbers say, not what the scores say: a network with any of them may still be the best there is.
@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from worker.training.looks import LayerLook, Look
 from worker.training.state import EpochFacts
 
 LONG_CONTEXT = 16
 """Steps, below which a quarter is so few that the draw of the weights decides it."""
 
 SHORT_MEMORY = 0.25
-"""Of the context: with less than that, most of what is read costs time and teaches nothing."""
+"""Of the steps that a layer reads: with less than that, most of what is read costs time and teaches nothing."""
 
 SHALLOW_RATIO = 0.01
 """First block's gradient over the last one's: under plain descent its weights move a hundredth as far."""
@@ -30,8 +31,17 @@ SHALLOW_RATIO = 0.01
 WIDEST_RADIUS = 2.0
 """Largest eigenvalue of recurrent weights: an orthogonal matrix has 1, and what is doubled at every step explodes."""
 
+EXPLODED_GROWTH = 100.0
+"""Largest gradient of a state over all that the loss puts in at all steps together: at most 1 where nothing grows on its way back."""
+
+HEALTHY_NORM = 1.0
+"""Of a gradient, about: losses are of scaled values."""
+
+RISEN = 10.0
+"""Times that the gradient norm of the latest epochs is that of the first ones."""
+
 EXPLODED_NORM = 100.0
-"""Median gradient norm: losses are of scaled values, so that a healthy norm is about 1."""
+"""Median gradient norm, see HEALTHY_NORM."""
 
 MOSTLY_CLIPPED = 0.5
 """Of the steps: clipping is for the odd step; when it is the rule, it is what sets the learning rate."""
@@ -85,40 +95,40 @@ class Finding:
     remedy: str
 
 
-def find(history: Sequence[EpochFacts], seen: Mapping[str, float], context: int) -> list[Finding]:
+def find(history: Sequence[EpochFacts], look: Look) -> list[Finding]:
     """What a training says of itself.
 
     Args:
         history: of one stage, in order: losses of two stages have two heads.
-        seen: what a look at the gradients measured, see `worker.training.gradients`, and the size of the last steps.
-        context: steps that the network reads.
+        look: at the gradients.
     """
-    return [*_of_memory(seen, context), *_of_depth(seen), *_of_layers(seen), *_of_norms(history, seen), *_of_losses(history)]
+    of_layers = [finding for layer in look.layers for finding in _of_layer(layer)]
+    return [*_of_memory(look.layers), *_of_depth(look.depth_ratio), *of_layers, *_of_norms(history), *_of_losses(history)]
 
 
-def _of_memory(seen: Mapping[str, float], context: int) -> Iterator[Finding]:
-    memories = _by_place(seen, "memory")
-    forgetful = {place: steps for place, steps in memories.items() if steps < SHORT_MEMORY * context}
+def _of_memory(layers: Sequence[LayerLook]) -> Iterator[Finding]:
+    # Behind what shortens a sequence there are few steps, and nothing to forget.
+    long = [layer for layer in layers if layer.steps >= LONG_CONTEXT]
+    forgetful = [layer for layer in long if layer.memory < SHORT_MEMORY * layer.steps]
     # What a layer forgets may be kept by the one that it reads, so one alone says nothing.
-    if context < LONG_CONTEXT or 2 * len(forgetful) <= len(memories):
+    if 2 * len(forgetful) <= len(long):
         return
-    place, steps = max(forgetful.items(), key=lambda item: item[1])
-    how_many = "" if len(memories) == 1 else f", as {len(forgetful)} of {len(memories)} layers do or less"
+    worst = max(forgetful, key=lambda layer: layer.memory)
+    how_many = "" if len(long) == 1 else f", as {len(forgetful)} of {len(long)} layers do or less"
     yield Finding(
         "vanishing_in_time",
         "warning",
-        place,
-        steps,
-        f"{place} learns from the newest {steps:.0f} of {context} steps, less than a quarter{how_many}: its older states' gradient is "
-        "below 1 % of the largest",
+        worst.place,
+        float(worst.memory),
+        f"{worst.place} learns from the newest {worst.memory} of {worst.steps} steps, less than a quarter{how_many}: its older states' "
+        "gradient is below 1 % of the largest",
         "use 'lstm', whose forget gate begins open, or 'lstm' or 'gru' with 'init': 'chrono'; a 'dilation'; a 'segment' before it; "
         "the decoder 'forking'; or a shorter context",
     )
 
 
-def _of_depth(seen: Mapping[str, float]) -> Iterator[Finding]:
-    ratio = seen.get("depth_ratio", 1.0)
-    if ratio < SHALLOW_RATIO:
+def _of_depth(ratio: float | None) -> Iterator[Finding]:
+    if ratio is not None and ratio < SHALLOW_RATIO:
         yield Finding(
             "vanishing_in_depth",
             "warning",
@@ -129,30 +139,44 @@ def _of_depth(seen: Mapping[str, float]) -> Iterator[Finding]:
         )
 
 
-def _of_layers(seen: Mapping[str, float]) -> Iterator[Finding]:
-    for place, share in _by_place(seen, "saturation").items():
-        if share > SATURATED:
-            yield Finding(
-                "saturated",
-                "warning",
-                place,
-                share,
-                f"{share:.0%} of the gate values of {place} are at their bounds, where they have hardly a slope; more than {SATURATED:.0%}",
-                "scale the target ('standard') and the covariates, set 'layer_norm' on the layer before it, or lower training.lr",
-            )
-    for place, share in _by_place(seen, "dead_units").items():
-        if share > DEAD:
-            yield Finding(
-                "dead_units",
-                "warning",
-                place,
-                share,
-                f"{share:.0%} of the units of {place} give the same at every step, more than {DEAD:.0%}",
-                "use fewer units, lower training.lr, or take 'tanh' in place of 'relu'",
-            )
-    for place, ratio in _by_place(seen, "update_ratio").items():
-        if not SMALLEST_UPDATE <= ratio <= LARGEST_UPDATE:
-            yield _step_size(place, ratio)
+def _of_layer(layer: LayerLook) -> Iterator[Finding]:
+    place, share = layer.place, layer.saturation
+    if share is not None and share > SATURATED:
+        yield Finding(
+            "saturated",
+            "warning",
+            place,
+            share,
+            f"{share:.0%} of the gate values of {place} are at their bounds, where they have hardly a slope; more than {SATURATED:.0%}",
+            "scale the target ('standard') and the covariates, set 'layer_norm' on the layer before it, or lower training.lr",
+        )
+    if layer.dead_units > DEAD:
+        yield Finding(
+            "dead_units",
+            "warning",
+            place,
+            layer.dead_units,
+            f"{layer.dead_units:.0%} of the units of {place} give the same at every step, more than {DEAD:.0%}",
+            "use fewer units, lower training.lr, or take 'tanh' in place of 'relu'",
+        )
+    if layer.update_ratio is not None and not SMALLEST_UPDATE <= layer.update_ratio <= LARGEST_UPDATE:
+        yield _step_size(place, layer.update_ratio)
+    yield from _of_growth(layer)
+
+
+def _of_growth(layer: LayerLook) -> Iterator[Finding]:
+    place, growth, radius = layer.place, layer.growth, layer.radius
+    if growth is not None and growth > EXPLODED_GROWTH:
+        why = "" if radius is None else f"; the largest eigenvalue of its recurrent weights has size {radius:.2g}"
+        sentence = f"the gradient of the states of {place} grows {growth:.3g} times on its way back, more than {EXPLODED_GROWTH:g}{why}"
+        remedy = (
+            "set training.clip_norm to 1, lower training.lr, set its 'l2', or use 'tanh' in place of 'relu', or 'lstm' or 'gru': recurrent "
+            "weights begin orthogonal, with eigenvalues of size 1"
+        )
+        yield Finding("exploding", "warning", place, growth, sentence, remedy)
+    elif radius is not None and radius > WIDEST_RADIUS:
+        sentence = f"the recurrent weights of {place} have an eigenvalue of size {radius:.2g}, above {WIDEST_RADIUS:g}"
+        yield Finding("wide_radius", "info", place, radius, sentence, "lower training.lr, set its 'l2', or training.clip_norm to 1")
 
 
 def _step_size(place: str, ratio: float) -> Finding:
@@ -168,19 +192,19 @@ def _step_size(place: str, ratio: float) -> Finding:
     )
 
 
-def _of_norms(history: Sequence[EpochFacts], seen: Mapping[str, float]) -> Iterator[Finding]:
-    for place, radius in _by_place(seen, "radius").items():
-        if radius > WIDEST_RADIUS:
-            sentence = f"the recurrent weights of {place} have an eigenvalue of size {radius:.2g}, above {WIDEST_RADIUS:g}"
-            yield Finding("wide_radius", "info", place, radius, sentence, "lower training.lr, set its 'l2', or training.clip_norm to 1")
-    norms = [epoch.grad_norm for epoch in history if math.isfinite(epoch.grad_norm)]
-    if not norms:
+def _of_norms(history: Sequence[EpochFacts]) -> Iterator[Finding]:
+    finite = [epoch.grad_norm for epoch in history if math.isfinite(epoch.grad_norm)]
+    if not finite:
         return
-    norm, clipped = statistics.median(norms), statistics.median(epoch.clipped for epoch in history)
-    remedy = "set training.clip_norm to 1, lower training.lr, or take 'lstm' or 'gru' with 'init': 'orthogonal' for 'elman' with 'relu'"
-    if norm > EXPLODED_NORM:
+    norm, clipped = statistics.median(finite), statistics.median(epoch.clipped for epoch in history)
+    first, last = statistics.median(finite[:LATEST]), statistics.median(finite[-LATEST:])
+    has_risen = len(finite) >= 2 * LATEST and last > RISEN * first and last > HEALTHY_NORM
+    if norm > EXPLODED_NORM or has_risen:
         sentence = f"the gradient norm of training has a median of {norm:.3g}, above {EXPLODED_NORM:g}"
-        yield Finding("exploding", "warning", TRAINING, norm, sentence, remedy)
+        if has_risen:
+            sentence = f"the gradient norm of training rose from {first:.3g} to {last:.3g}, more than {RISEN:g} times"
+        remedy = "set training.clip_norm to 1, lower training.lr, scale the target, or use 'lstm' or 'gru' in place of 'elman' with 'relu'"
+        yield Finding("exploding", "warning", TRAINING, last if has_risen else norm, sentence, remedy)
     elif clipped > MOSTLY_CLIPPED and len(history) >= FEWEST_EPOCHS:
         sentence = f"{clipped:.0%} of the steps of training are clipped, more than {MOSTLY_CLIPPED:.0%}: clipping sets the rate"
         yield Finding("exploding", "info", TRAINING, clipped, sentence, "lower training.lr, scale the target, or raise training.clip_norm")
@@ -239,7 +263,3 @@ def _size(losses: Sequence[float]) -> float:
     """What a change of a loss is a share of: its best value, or, as a likelihood's zero means nothing, all of its way if it goes below."""
     size = min(losses) if min(losses) > 0.0 else max(losses) - min(losses)
     return max(size, 1e-12)
-
-
-def _by_place(seen: Mapping[str, float], kind: str) -> dict[str, float]:
-    return {name.partition("/")[2]: value for name, value in seen.items() if name.startswith(f"{kind}/")}

@@ -23,8 +23,9 @@ from app.spec.training import Training as TrainingSpec
 from worker.training.batching import draw_epoch, is_look_due, steps_of_epoch, windows_of_step
 from worker.training.events import Batch, Epoch, Event, Part, RateFound, Rollback
 from worker.training.folds import check_folds, lessons_of
-from worker.training.gradients import GradientReport, measure
+from worker.training.gradients import measure
 from worker.training.kept import HEAD, START, Kept, kept_after, kept_in
+from worker.training.looks import Look
 from worker.training.material import Material
 from worker.training.optimisers import optimiser_of
 from worker.training.range_test import find_rate, trial_rows
@@ -155,15 +156,17 @@ class Training:
         progress = self.progress
         outcome = progress.outcome_of(self.run.stage, sum(parameter.numel() for parameter in self.run.learners.values()))
         self.run.load(self.best)
+        progress.updates = progress.largest_updates
+        progress.look = progress.look if self.run.stage.is_reference else progress.look.then(self.look())
         self.kept = kept_after(self.run, self.stages[progress.stage + 1 :], self.kept)
         self.progress = progress.next_stage(outcome)
         if not self.is_done:
             self._begin_stage()
         return outcome
 
-    def look(self) -> GradientReport:
+    def look(self) -> Look:
         """How the gradients flow now; see `worker.training.gradients`."""
-        return measure(self.run, self.head, self.material.source, self.lessons.train)
+        return measure(self.run, self.head, self.material.source, self.lessons.train, self.progress.updates)
 
     def finish(self) -> None:
         """Make the network one to forecast with."""
@@ -261,10 +264,7 @@ def _learn(training: Training, order: npt.NDArray[np.int64]) -> Generator[Part |
     if not taken.is_finite:
         yield _roll_back(training, taken.loss)
         return
-    progress.loss_sum += taken.loss
-    progress.norm_sum += taken.norm
-    progress.clipped += taken.is_clipped
-    progress.updates = {**taken.updates} or progress.updates
+    progress.count(taken.loss, taken.norm, is_clipped=taken.is_clipped, updates=taken.updates)
     yield Batch(progress.epochs_before + progress.epoch + 1, progress.batch, training.batches, progress.step, taken.loss, taken.norm)
 
 
@@ -288,7 +288,7 @@ def _end_epoch(training: Training, began_at: Moment) -> Epoch:
     facts = EpochFacts(train_loss, val_loss, norm, progress.clipped / training.batches)
     progress.batch, progress.loss_sum, progress.norm_sum, progress.clipped = 0, 0.0, 0.0, 0
     progress.history = [*(progress.history if progress.epoch > 1 else []), facts]
-    looked = {**training.look().metrics(), **progress.updates} if is_look_due(progress.epoch, training.batches) else {}
+    looked = training.look().metrics() if is_look_due(progress.epoch, training.batches) else {}
     flow = {"clipped": facts.clipped, **training.stepper.penalty(), **looked}
     seconds = progress.spend(began_at)
     return Epoch(progress.epochs_before + progress.epoch, progress.step, train_loss, val_loss, norm, progress.lr, is_best, flow, seconds)

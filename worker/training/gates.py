@@ -13,15 +13,13 @@ A candidate is a tanh, every other gate a sigmoid.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from app.nets.cells import Cell, ElmanCell, GruBeforeCell, GruCell, Recurrence
+from app.nets.cells import Cell, ElmanCell, GruBeforeCell, GruCell, LstmCell
 from app.nets.stepped import IndRnnCell, LoopLstmCell, MinGruCell, MinLstmCell, SlstmCell
-from app.nets.wrappers import Backward, Both
 
 SHUT, OPEN = 0.05, 0.95
 """Of a sigmoid: nearer to 0 or 1 its slope is less than a fifth of the steepest."""
@@ -30,52 +28,13 @@ BENT = 0.95
 """Size of a tanh beyond which its slope is less than a tenth of the steepest."""
 
 LARGEST_MATRIX = 512
-"""Units up to which eigenvalues are computed: 0.3 s for four gates of 512 units (one thread of a Zen 4), eight times that for 1024."""
+"""Units up to which the spectral radius is computed: beyond, it costs more than a batch."""
+
+SQUARINGS = 10
+"""Powers of the recurrent weights up to the 1024th: the radius is then exact to about a thousandth."""
 
 Hidden = Float[Tensor, "batch time hidden"]
 Gate = Float[Tensor, "batch time units"]
-
-
-@dataclass(frozen=True, eq=False)
-class Stretch:
-    """What a cell went through.
-
-    Attributes:
-        cell: out of its wrappers.
-        read: what it read, in the order in which it read it.
-        before: the hidden state that it had at each step.
-    """
-
-    cell: Cell
-    read: Float[Tensor, "batch time width"]
-    before: Hidden
-
-
-def stretches(recurrence: Recurrence, read: Float[Tensor, "batch time width"], given: Hidden) -> list[Stretch]:
-    """The cells of a layer, one or two, and what each went through.
-
-    Args:
-        recurrence: the layer in its wrappers.
-        read: what it read from its beginning.
-        given: what it gave.
-    """
-    match recurrence:
-        case Both():
-            ahead, back = given.chunk(2, dim=2)
-            return [*stretches(recurrence.forward_layer, read, ahead), *stretches(recurrence.backward_layer, read, back)]
-        case Backward():
-            return stretches(recurrence.inner, read.flip(1), given.flip(1))
-        case _:
-            start = recurrence.start(read)[0]
-            # A dilated layer begins with a state for each of its phases, and each state comes back so many steps later.
-            start = start if start.dim() == given.dim() else start[:, None]
-            before = torch.cat([start, given], dim=1)[:, : given.shape[1]]
-            return [Stretch(cell_in(recurrence), read, before)]
-
-
-def cell_in(recurrence: Recurrence) -> Cell:
-    """The cell that a layer's wrappers are around; the first one where there are two."""
-    return next(module for module in recurrence.modules() if isinstance(module, Cell))
 
 
 def gate_names(cell: Cell) -> tuple[str, ...]:
@@ -89,29 +48,36 @@ def gate_names(cell: Cell) -> tuple[str, ...]:
             return "update", "candidate"
         case MinLstmCell():
             return "forget", "input", "candidate"
-        case _:
+        case LstmCell() | SlstmCell():
             return "input", "forget", "candidate", "output"
+        case _:
+            return tuple(f"gate_{number}" for number in range(len(cell.bias) // cell.units))
 
 
-def gate_values(stretch: Stretch) -> Mapping[str, Gate]:
-    """What the bounded gates of a cell were at every step, by their names; none for what cannot be seen from outside."""
-    cell, before = stretch.cell, stretch.before
-    driven = nn.functional.linear(stretch.read, cell.input_weight, cell.bias)
+def gate_values(cell: Cell, read: Float[Tensor, "batch time width"], before: Hidden) -> dict[str, Gate]:
+    """What the bounded gates of a cell were at every step, by their names; none for what cannot be seen from outside.
+
+    Args:
+        cell: out of its wrappers.
+        read: what it read, in the order in which it read it.
+        before: the hidden state that each step began with.
+    """
+    driven = nn.functional.linear(read, cell.input_weight, cell.bias)
     match cell:
         case GruCell() | GruBeforeCell():
             return _gru(cell, driven, before)
         case MinGruCell() | MinLstmCell():
             return {name: torch.sigmoid(part) for name, part in _parts(cell, driven).items() if name != "candidate"}
-        case IndRnnCell():
-            return _one_gate(stretch, driven + cell.own_weight * before)
-        case ElmanCell():
-            return _one_gate(stretch, driven + before @ cell.recurrent_weight.T)
-        case LoopLstmCell(peepholes=nn.Parameter()):
-            return {}
-        case _:
+        case ElmanCell(activation="tanh"):
+            return {"candidate": torch.tanh(driven + before @ cell.recurrent_weight.T)}
+        case IndRnnCell(activation="tanh"):
+            return {"candidate": torch.tanh(driven + cell.own_weight * before)}
+        case LstmCell() | SlstmCell() if not isinstance(cell, LoopLstmCell) or cell.peepholes is None:
             parts = _parts(cell, driven + before @ cell.recurrent_weight.T)
-            seen = {name: torch.tanh(part) if name == "candidate" else torch.sigmoid(part) for name, part in parts.items()}
-            return {name: gate for name, gate in seen.items() if name != "input" or not isinstance(cell, SlstmCell)}
+            bounded = {name: part for name, part in parts.items() if name != "input" or isinstance(cell, LstmCell)}
+            return {name: torch.tanh(part) if name == "candidate" else torch.sigmoid(part) for name, part in bounded.items()}
+        case _:
+            return {}
 
 
 def _parts(cell: Cell, driven: Float[Tensor, "batch time rows"]) -> dict[str, Gate]:
@@ -119,25 +85,16 @@ def _parts(cell: Cell, driven: Float[Tensor, "batch time rows"]) -> dict[str, Ga
     return dict(zip(names, driven.chunk(len(names), dim=2), strict=True))
 
 
-def _one_gate(stretch: Stretch, driven: Gate) -> dict[str, Gate]:
-    """A tanh, or nothing where the cell is not one; told by the cell's own answer to all steps as so many sequences of one step."""
-    given, _ = stretch.cell(stretch.read.flatten(0, 1)[:, None], (stretch.before.flatten(0, 1),))
-    gate = torch.tanh(driven)
-    is_tanh = torch.allclose(given.view_as(gate), gate, atol=1e-4)
-    return {"candidate": gate} if is_tanh else {}
-
-
 def _gru(cell: GruCell | GruBeforeCell, driven: Float[Tensor, "batch time rows"], before: Hidden) -> dict[str, Gate]:
     own = cell.recurrent_bias if isinstance(cell, GruCell) else None
     reset_in, update_in, candidate_in = _parts(cell, driven).values()
     reset_back, update_back, candidate_back = _parts(cell, nn.functional.linear(before, cell.recurrent_weight, own)).values()
     reset, update = torch.sigmoid(reset_in + reset_back), torch.sigmoid(update_in + update_back)
-    before_product = (reset * before) @ cell.recurrent_weight[2 * cell.units :].T
-    back = reset * candidate_back if isinstance(cell, GruCell) else before_product
+    back = reset * candidate_back if isinstance(cell, GruCell) else (reset * before) @ cell.recurrent_weight[2 * cell.units :].T
     return {"reset": reset, "update": update, "candidate": torch.tanh(candidate_in + back)}
 
 
-def saturation(values: Sequence[Mapping[str, Gate]]) -> dict[str, float]:
+def saturation(values: Sequence[Mapping[str, Tensor]]) -> dict[str, float]:
     """Share of each gate's values where its slope is nearly nothing, by the gate's name.
 
     Args:
@@ -155,6 +112,8 @@ def _is_flat(name: str, gate: Gate) -> Tensor:
 def spectral_radius(cell: Cell) -> float | None:
     """The largest eigenvalue, by size, of a cell's recurrent weights of any gate.
 
+    By how much a power of a matrix grows when it is squared (Gelfand 1941): eigenvalues themselves take longer than the rest of a look.
+
     Returns:
         None where no state is in a product, the state is projected, there are more than LARGEST_MATRIX units, or a weight is no number.
     """
@@ -162,5 +121,24 @@ def spectral_radius(cell: Cell) -> float | None:
         return float(cell.own_weight.detach().abs().max())
     if cell.hidden != cell.units or cell.units > LARGEST_MATRIX:
         return None
-    gates = cell.recurrent_weight.detach().view(-1, cell.units, cell.units)
-    return float(torch.linalg.eigvals(gates).abs().max()) if bool(gates.isfinite().all()) else None
+    power = cell.recurrent_weight.detach().view(-1, cell.units, cell.units)
+    size = power.norm(dim=(1, 2), keepdim=True)
+    growth = size
+    for _ in range(SQUARINGS):
+        power = power / size.clamp(min=torch.finfo(power.dtype).tiny)
+        power = power @ power
+        size = power.norm(dim=(1, 2), keepdim=True)
+        growth = torch.cat([growth, size], dim=1)
+    return _radius_of(growth.flatten(1).double())
+
+
+def _radius_of(growth: Float[Tensor, "gates squarings"]) -> float | None:
+    """Of the sizes of a matrix, and of the square of each power after it was brought to size 1."""
+    if not bool(growth.isfinite().all()):
+        return None
+    logs = growth.clamp(min=torch.finfo(torch.float32).tiny).log()
+    log_size = logs[:, 0]
+    for squaring in range(1, SQUARINGS):
+        log_size = 2.0 * log_size + logs[:, squaring]
+    # A^2n over A^n: what does not grow with n, such as a root of the number of units, is in both.
+    return float(((log_size + logs[:, SQUARINGS]) / 2.0 ** (SQUARINGS - 1)).exp().max())

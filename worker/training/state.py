@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from app.spec.phases import Stage
 from app.spec.training import Training
+from worker.training.looks import Look, look_in
 from worker.training.schedules import is_cut_due
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "square_avg", "momentum_buffer")
@@ -95,6 +96,8 @@ class Progress:
         norm_sum: the same of the gradient norms.
         clipped: how many of them were clipped.
         updates: sizes of the last step that was looked at, see `worker.training.gradients.update_ratios`.
+        largest_updates: the largest of them in the present stage: a schedule takes the last ones to nothing.
+        look: at the end of each stage, of each layer the last one.
         lr: of the last batch.
         best_loss: smallest validation loss of the present stage, None before the first.
         best_epoch: the epoch that gave it, 0 before the first.
@@ -120,6 +123,8 @@ class Progress:
     norm_sum: float = 0.0
     clipped: int = 0
     updates: dict[str, float] = field(default_factory=dict)
+    largest_updates: dict[str, float] = field(default_factory=dict)
+    look: Look = field(default_factory=Look)
     lr: float = 0.0
     best_loss: float | None = None
     best_epoch: int = 0
@@ -146,6 +151,21 @@ class Progress:
         self.stage_cpu_seconds += now.cpu_seconds - since.cpu_seconds
         self.stage_seconds += now.wall_seconds - since.wall_seconds
         return now.wall_seconds - since.wall_seconds
+
+    def count(self, loss: float, norm: float, *, is_clipped: bool, updates: Mapping[str, float]) -> None:
+        """Count a step that moved the weights.
+
+        Args:
+            loss: before it.
+            norm: of its gradient before clipping.
+            is_clipped: whether it was clipped.
+            updates: how far it moved each layer; nothing where that was not looked at.
+        """
+        self.loss_sum += loss
+        self.norm_sum += norm
+        self.clipped += is_clipped
+        self.updates = {**self.updates, **updates}
+        self.largest_updates |= {place: max(ratio, self.largest_updates.get(place, 0.0)) for place, ratio in updates.items()}
 
     def end_epoch(self, val_loss: float | None, settings: Training) -> bool:
         """Count an epoch, and what patience and a plateau make of it.
@@ -189,7 +209,8 @@ class Progress:
 
     def next_stage(self, outcome: StageOutcome) -> Progress:
         """The counters at the beginning of the stage after this one."""
-        return Progress(stage=self.stage + 1, step=self.step, lr=self.lr, history=self.history, outcomes=[*self.outcomes, outcome])
+        outcomes = [*self.outcomes, outcome]
+        return Progress(stage=self.stage + 1, step=self.step, lr=self.lr, history=self.history, outcomes=outcomes, look=self.look)
 
 
 def clone(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -223,10 +244,12 @@ def progress_in(document: Mapping[str, Any]) -> Progress:
     """The counters in what `capture` gave."""
     fields = dict(document["progress"])
     outcomes = [StageOutcome(**outcome) for outcome in fields.pop("outcomes")]
-    history = [EpochFacts(**facts) for facts in fields.pop("history")]
+    # A checkpoint without what is seen of gradients has two losses for each epoch.
+    history = [EpochFacts(**facts) if isinstance(facts, dict) else EpochFacts(*facts) for facts in fields.pop("history")]
+    look = look_in(fields.pop("look")) if "look" in fields else Look()
     # A checkpoint without what patience compares with is of when that was the best loss.
     better = {"better_loss": fields["best_loss"], "better_epoch": fields["best_epoch"]}
-    return Progress(**{**better, **fields}, history=history, outcomes=outcomes)
+    return Progress(**{**better, **fields}, history=history, outcomes=outcomes, look=look)
 
 
 def restore_optimizer(tensors: Mapping[str, Tensor], learners: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> None:

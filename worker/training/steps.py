@@ -120,9 +120,8 @@ class Stepper:
             cost = total(self._penalties)
             torch.autograd.backward(cost)
             loss += cost.item()
-        norm = self._clipped()
-        limit = math.inf if self._settings.clip_norm is None else self._settings.clip_norm
-        taken = Taken(loss, norm, is_clipped=norm > limit)
+        norm, is_clipped = self._clipped()
+        taken = Taken(loss, norm, is_clipped=is_clipped)
         if not taken.is_finite:
             return taken
         before = {id(weight): weight.detach().clone() for weight in self._learners.values()} if is_measured else {}
@@ -160,12 +159,15 @@ class Stepper:
         with mixed(self._settings, lesson.device):
             return self._run.counted_loss(lesson.head, self._noise.added(windows), cutoffs, rows)
 
-    def _clipped(self) -> float:
-        """The gradient's norm before it is clipped as the settings say."""
-        weights, settings = list(self._learners.values()), self._settings
+    def _clipped(self) -> tuple[float, bool]:
+        """The gradient's norm before it is clipped as the settings say, and whether that changes it."""
+        weights, settings, is_cut = list(self._learners.values()), self._settings, False
         if settings.clip_value is not None:
+            is_cut = float(torch.nn.utils.clip_grad_norm_(weights, math.inf, norm_type=math.inf)) > settings.clip_value
             torch.nn.utils.clip_grad_value_(weights, settings.clip_value)
-        return float(torch.nn.utils.clip_grad_norm_(weights, math.inf if settings.clip_norm is None else settings.clip_norm))
+        limit = math.inf if settings.clip_norm is None else settings.clip_norm
+        norm = float(torch.nn.utils.clip_grad_norm_(weights, limit))
+        return norm, is_cut or norm > limit
 
     @property
     def _learners(self) -> Mapping[str, nn.Parameter]:

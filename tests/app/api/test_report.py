@@ -22,6 +22,21 @@ def test_a_report_has_the_phases_and_the_scores_beside_the_baseline(api: Api) ->
     assert report["scores"] == api.client.get(f"/v1/models/{body['model']}").json()["scores"]
 
 
+def test_a_report_has_what_the_gradients_say_of_every_layer_of_every_phase(api: Api) -> None:
+    training = {"phases": [{"learn": "layer by layer"}], "epochs": 2}
+    job = add_job(api, architecture={"network": NETWORK}, training=training)
+    assert api.client.get(f"/v1/jobs/{job}/report").json()["gradients"] is None
+    run(api, job)
+    gradients = api.client.get(f"/v1/jobs/{job}/report").json()["gradients"]
+    first, second = gradients["layers"]
+    assert (first["place"], second["place"]) == ("network.0", "network.1")
+    assert first["steps"] == len(first["lags"]) == len(first["norms"]) == 7
+    assert set(first["gate_norms"]) == set(first["gate_saturation"]) == {"input", "forget", "candidate", "output"}
+    assert set(second["gate_norms"]) == {"reset", "update", "candidate"}
+    assert first["grad_norm"] > 0.0
+    assert 0 <= first["memory"] < 7
+
+
 def test_a_model_that_is_no_better_than_the_last_season_says_so(api: Api) -> None:
     job = add_job(api)
     run(api, job)

@@ -11,7 +11,8 @@ from app.spec.cells import Cell as CellBlock
 from app.spec.forecaster import ForecasterSpec
 from tests.worker.training.lessons import spec_of, training_of
 from worker.training.fit import Training
-from worker.training.gates import cell_in
+from worker.training.looks import LayerLook, Look
+from worker.training.stretches import Stretch, cell_in, stretches
 
 KINDS = [kind.model_fields["kind"].annotation.__args__[0] for kind in get_args(CellBlock)]
 WRAPPED: list[dict[str, Any]] = [
@@ -50,3 +51,13 @@ def ran(**block: Any) -> tuple[Layer, Tensor, Tensor]:
         weight.data += 0.3 * torch.randn(weight.shape)
     read = torch.randn(3, 11, 1)
     return layer, read, layer.cell(read, layer.cell.start(read))[0].detach()
+
+
+def passed(layer: Layer, read: Tensor, given: Tensor) -> list[Stretch]:
+    """What each cell of the layer went through, without a loss."""
+    return stretches(layer.cell, read, given, torch.zeros_like(given))
+
+
+def only_layer(look: Look) -> LayerLook:
+    (layer,) = look.layers
+    return layer

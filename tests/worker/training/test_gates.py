@@ -7,15 +7,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.worker.training.layers import WRAPPED, cell_of, only_block, ran
+from tests.worker.training.layers import WRAPPED, cell_of, only_block, passed, ran
 from tests.worker.training.lessons import training_of
-from worker.training.gates import gate_names, gate_values, saturation, spectral_radius, stretches
+from worker.training.gates import gate_names, gate_values, saturation, spectral_radius
+from worker.training.stretches import Stretch
 
 
 @pytest.mark.parametrize("block", WRAPPED, ids=str)
 def test_every_block_of_rows_has_a_name(block: dict[str, Any]) -> None:
     cell = cell_of(training_of(only_block(**block)))
     assert len(gate_names(cell)) == len(cell.bias) // cell.units
+
+
+def gates_of(stretch: Stretch) -> Mapping[str, Tensor]:
+    return gate_values(stretch.cell, stretch.read, stretch.before)
 
 
 def output_of(values: Mapping[str, Tensor], before: Tensor) -> Tensor:
@@ -46,15 +51,15 @@ def output_of(values: Mapping[str, Tensor], before: Tensor) -> Tensor:
 )
 def test_of_its_gates_a_layer_gives_what_it_gave(block: dict[str, Any]) -> None:
     layer, read, given = ran(**block)
-    (stretch,) = stretches(layer.cell, read, given)
-    torch.testing.assert_close(output_of(gate_values(stretch), stretch.before), given, rtol=1e-4, atol=1e-5)
+    (stretch,) = passed(layer, read, given)
+    torch.testing.assert_close(stretch.restored(output_of(gates_of(stretch), stretch.before)), given, rtol=1e-4, atol=1e-5)
 
 
 def test_a_layer_that_reads_both_ways_has_two_stretches_of_which_one_is_turned() -> None:
     layer, read, given = ran(kind="gru", direction="both")
-    ahead, back = stretches(layer.cell, read, given)
-    torch.testing.assert_close(output_of(gate_values(ahead), ahead.before), given[..., :8], rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(output_of(gate_values(back), back.before).flip(1), given[..., 8:], rtol=1e-4, atol=1e-5)
+    ahead, back = passed(layer, read, given)
+    torch.testing.assert_close(output_of(gates_of(ahead), ahead.before), given[..., :8], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(back.restored(output_of(gates_of(back), back.before)), given[..., 8:], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +77,8 @@ def test_a_layer_that_reads_both_ways_has_two_stretches_of_which_one_is_turned()
 )
 def test_what_has_no_bounds_or_cannot_be_seen_is_left_out(block: dict[str, Any], seen: set[str]) -> None:
     layer, read, given = ran(**block)
-    (stretch,) = stretches(layer.cell, read, given)
-    assert gate_values(stretch).keys() == seen
+    (stretch,) = passed(layer, read, given)
+    assert gates_of(stretch).keys() == seen
 
 
 def test_a_gate_is_saturated_where_it_has_hardly_a_slope() -> None:
@@ -88,6 +93,16 @@ def test_the_radius_is_the_largest_eigenvalue_of_any_gate() -> None:
     assert spectral_radius(cell) == pytest.approx(1.0, rel=1e-4)
     cell.recurrent_weight.data[:8] = torch.diag(torch.arange(8.0))
     assert spectral_radius(cell) == pytest.approx(7.0)
+
+
+def test_the_radius_is_what_an_eigenvalue_solver_says() -> None:
+    cell = cell_of(training_of(only_block(kind="gru", units=12)))
+    for _ in range(5):
+        cell.recurrent_weight.data.normal_()
+        expected = torch.linalg.eigvals(cell.recurrent_weight.data.view(3, 12, 12)).abs().max().item()
+        assert spectral_radius(cell) == pytest.approx(expected, rel=5e-3)
+    cell.recurrent_weight.data = torch.triu(torch.ones(36, 12), diagonal=1) * (torch.arange(36) < 12)[:, None]
+    assert spectral_radius(cell) == pytest.approx(0.0, abs=1e-3)
 
 
 @pytest.mark.parametrize("block", [{"kind": "min_gru"}, {"kind": "lstm", "projection": 3}, {"kind": "elman", "units": 513}], ids=str)
