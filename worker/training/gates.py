@@ -112,7 +112,7 @@ def _is_flat(name: str, gate: Gate) -> Tensor:
 def spectral_radius(cell: Cell) -> float | None:
     """The largest eigenvalue, by size, of a cell's recurrent weights of any gate.
 
-    By how much a power of a matrix grows when it is squared (Gelfand 1941): eigenvalues themselves take longer than the rest of a look.
+    By how much a power of a matrix grows when it is squared (Gelfand 1941): eigenvalues themselves take eight times as long.
 
     Returns:
         None where no state is in a product, the state is projected, there are more than LARGEST_MATRIX units, or a weight is no number.

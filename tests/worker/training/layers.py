@@ -9,6 +9,7 @@ from app.nets.blocks import Layer
 from app.nets.cells import Cell
 from app.spec.cells import Cell as CellBlock
 from app.spec.forecaster import ForecasterSpec
+from tests.strategies_specs import CELLS, OPTIONS
 from tests.worker.training.lessons import spec_of, training_of
 from worker.training.fit import Training
 from worker.training.looks import LayerLook, Look
@@ -28,6 +29,9 @@ WRAPPED: list[dict[str, Any]] = [
     {"kind": "lstm", "direction": "both", "dropout": 0.2, "recurrent_dropout": 0.2},
 ]
 """Every kind of cell, and every wrapper."""
+
+EVERY = [{**cell, **options} for cell in CELLS for number, options in enumerate(OPTIONS) if options not in OPTIONS[:number]]
+"""Every variant of a cell in every wrapper, as documents are drawn with."""
 
 
 def only_block(**block: Any) -> ForecasterSpec:

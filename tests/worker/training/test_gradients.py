@@ -5,10 +5,16 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
 from torch import Tensor
 
+from app.series.frequency import parse_frequency
+from app.series.panel import Panel
+from app.spec.parse import parse_spec
+from tests.strategies_specs import documents, read_all
 from tests.worker.training.layers import WRAPPED, cell_of, layer_of, only_block, only_layer
 from tests.worker.training.lessons import said, spec_of, training_of
 from worker.training.events import Batch, Epoch
@@ -51,6 +57,29 @@ def test_a_look_in_the_middle_of_an_epoch_changes_nothing(block: dict[str, Any])
     training.look()
     after = trace_of(training)
     assert {name: same(before[name], after[name]) for name in before} == dict.fromkeys(before, True)
+
+
+def shops(series: int) -> Panel:
+    """Series of counts with all the columns that drawn documents read."""
+    generator = np.random.default_rng(0)
+    columns = {name: generator.normal(size=60 * series) for name in ("x", "z")}
+    columns |= {"y": generator.poisson(3.0, size=60 * series) + np.ones(60 * series)}
+    columns |= {"region": np.repeat(np.arange(series, dtype=np.float64), 60), "size": np.zeros(60 * series)}
+    starts = np.full(series, np.datetime64("2024-01-01", "us"))
+    return Panel(("a", "b")[:series], parse_frequency("D"), starts, 60 * np.arange(series + 1), columns)
+
+
+@settings(max_examples=40)
+@given(documents())
+def test_whatever_a_document_describes_is_seen_without_a_trace(document: dict[str, Any]) -> None:
+    training = training_of(parse_spec(read_all(document)), shops(2 if "'series': 2" in str(document) else 1))
+    before = trace_of(training)
+    look = training.look()
+    after = trace_of(training)
+    assert {name: same(before[name], after[name]) for name in before} == dict.fromkeys(before, True)
+    assert {layer.place for layer in look.layers} == {place for place in training.run.layers if ".decoder" not in place}
+    assert all(0 <= layer.memory < layer.steps == layer.lags[-1] + 1 for layer in look.layers)
+    assert json.dumps(asdict(look), allow_nan=False)
 
 
 def test_a_training_that_is_looked_at_after_every_epoch_goes_as_one_that_is_not() -> None:

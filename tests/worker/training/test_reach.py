@@ -9,7 +9,7 @@ from torch import Tensor
 
 from app.nets.blocks import Layer
 from app.nets.wrappers import Dilated
-from tests.worker.training.layers import WRAPPED, cell_of, only_block, ran
+from tests.worker.training.layers import EVERY, WRAPPED, cell_of, only_block, ran
 from tests.worker.training.lessons import training_of
 from worker.training.gates import gate_values
 from worker.training.reach import CARRIED, half_life, state_gradients, used_memory
@@ -34,7 +34,7 @@ def gradient_after(layer: Layer, read: Tensor, direct: Tensor, steps: int) -> Te
     return torch.cat([hidden + direct[:, steps - 1], *others], dim=1)
 
 
-@pytest.mark.parametrize("block", [block for block in WRAPPED if "direction" not in block], ids=str)
+@pytest.mark.parametrize("block", [block for block in (*WRAPPED, *EVERY) if "direction" not in block], ids=str)
 def test_what_a_state_does_to_the_loss_is_what_it_does_as_the_start_of_the_rest(block: dict[str, Any]) -> None:
     torch.manual_seed(0)
     layer, read, given = ran(**block)
