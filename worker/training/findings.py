@@ -2,7 +2,8 @@
 
 vanishing_in_time    it learns from the newest steps alone          dead_units     units give the same always
 vanishing_in_depth   the first layers hardly learn                  step_size      weights move too far at once, or not at all
-exploding            gradients grow, or are cut at most steps       overfitting    training and validation part ways
+exploding            gradients grow, in time or as it learns        clipped        gradients are cut at most steps
+wide_radius          recurrent weights are about to make them       overfitting    training and validation part ways
 saturated            gates have no slope to learn by                underfitting   it is not done, or it cannot
 
 A finding is what the numbers say, not what the scores say: a network with any of them may still be the best there is.
@@ -33,6 +34,9 @@ WIDEST_RADIUS = 2.0
 
 EXPLODED_GROWTH = 100.0
 """Largest gradient of a state over all that the loss puts in at all steps together: at most 1 where nothing grows on its way back."""
+
+GROWN = 10.0
+"""The same, from which on a wide radius is told: gates that are shut or open keep many a gradient from growing by it."""
 
 HEALTHY_NORM = 1.0
 """Of a gradient, about: losses are of scaled values."""
@@ -174,8 +178,11 @@ def _of_growth(layer: LayerLook) -> Iterator[Finding]:
             "weights begin orthogonal, with eigenvalues of size 1"
         )
         yield Finding("exploding", "warning", place, growth, sentence, remedy)
-    elif radius is not None and radius > WIDEST_RADIUS:
-        sentence = f"the recurrent weights of {place} have an eigenvalue of size {radius:.2g}, above {WIDEST_RADIUS:g}"
+    elif growth is not None and growth > GROWN and radius is not None and radius > WIDEST_RADIUS:
+        sentence = (
+            f"the recurrent weights of {place} have an eigenvalue of size {radius:.2g}, above {WIDEST_RADIUS:g}, and the gradient of its "
+            f"states grows {growth:.3g} times on its way back"
+        )
         yield Finding("wide_radius", "info", place, radius, sentence, "lower training.lr, set its 'l2', or training.clip_norm to 1")
 
 
@@ -207,7 +214,7 @@ def _of_norms(history: Sequence[EpochFacts]) -> Iterator[Finding]:
         yield Finding("exploding", "warning", TRAINING, last if has_risen else norm, sentence, remedy)
     elif clipped > MOSTLY_CLIPPED and len(history) >= FEWEST_EPOCHS:
         sentence = f"{clipped:.0%} of the steps of training are clipped, more than {MOSTLY_CLIPPED:.0%}: clipping sets the rate"
-        yield Finding("exploding", "info", TRAINING, clipped, sentence, "lower training.lr, scale the target, or raise training.clip_norm")
+        yield Finding("clipped", "info", TRAINING, clipped, sentence, "lower training.lr, scale the target, or raise training.clip_norm")
 
 
 def _of_losses(history: Sequence[EpochFacts]) -> Iterator[Finding]:

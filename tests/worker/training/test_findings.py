@@ -73,7 +73,7 @@ def test_nothing_is_said_of_nothing() -> None:
         (said(memory=9), "vanishing_in_time", "warning", "network.0", 9.0, "newest 9 of 48 steps", "'lstm'"),
         (said(ratio=0.001), "vanishing_in_depth", "warning", "network", 0.001, "is 0.001 of the last one's", "'residual'"),
         (said(norm=500.0), "exploding", "warning", "training", 500.0, "a median of 500, above 100", "clip_norm"),
-        (said(clipped=0.75), "exploding", "info", "training", 0.75, "75% of the steps", "training.lr"),
+        (said(clipped=0.75), "clipped", "info", "training", 0.75, "75% of the steps", "training.lr"),
         (
             said(saturation=0.9),
             "saturated",
@@ -88,7 +88,7 @@ def test_nothing_is_said_of_nothing() -> None:
         (said(update_ratio=1e-7), "step_size", "info", "network.0", 1e-7, "by 1e-07 of their size, below 1e-06", "raise"),
         (said(growth=1e4, radius=3.0), "exploding", "warning", "network.0", 1e4, "grows 1e+04 times on its way back", "'l2'"),
         (said(growth=1e4, radius=None), "exploding", "warning", "network.0", 1e4, "more than 100", "'tanh' in place of 'relu'"),
-        (said(radius=3.0), "wide_radius", "info", "network.0", 3.0, "an eigenvalue of size 3, above 2", "'l2'"),
+        (said(growth=20.0, radius=3.0), "wide_radius", "info", "network.0", 3.0, "an eigenvalue of size 3, above 2", "'l2'"),
         (said(OVER), "overfitting", "warning", "training", 0.4, "best in epoch 2 and is 40% higher", "dropout"),
         (said(UNDER), "underfitting", "info", "training", 1 / 6, "still fell by 16.7% an epoch", "training.epochs"),
         (said(UNMOVED), "underfitting", "info", "training", 0.02 / 0.98, "fell by 2.0% since its first epoch", "more units"),
@@ -116,6 +116,10 @@ def test_a_layer_that_reads_few_steps_has_no_memory_to_lose_however_long_the_con
     assert find([], Look([pieces])) == []
     assert codes(find([], Look([pieces, SECOND]))) == ["vanishing_in_time"]
     assert find([], Look([replace(FIRST, steps=15, memory=1)])) == []
+
+
+def test_a_wide_radius_says_nothing_where_the_gates_keep_gradients_from_growing() -> None:
+    assert told(said(growth=5.0, radius=6.0)) == []
 
 
 def test_one_large_norm_is_no_explosion() -> None:
