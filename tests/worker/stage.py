@@ -1,5 +1,6 @@
 """What a job needs before a worker can have it: an owner, a dataset, a row. And what may happen to it: the database goes away."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from sqlalchemy import event
 
 from app.spec.blocks import Stack
 from app.spec.cells import Lstm
@@ -95,18 +97,17 @@ def set_stage(database: Database, folder: Path, frame: pl.DataFrame | None = Non
 
 @contextmanager
 def away(database: Database) -> Iterator[None]:
-    """While this lasts, a SQLite database cannot be opened."""
-    path = Path(str(database.url.database))
-    hidden = path.with_suffix(".hidden")
-    path.rename(hidden)
-    path.mkdir()
+    """While this lasts, nobody gets a connection."""
+
+    def refuse(*_: Any) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    event.listen(database.engine, "do_connect", refuse)
     database.dispose()
     try:
         yield
     finally:
-        path.rmdir()
-        hidden.rename(path)
-        database.dispose()
+        event.remove(database.engine, "do_connect", refuse)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:

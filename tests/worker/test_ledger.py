@@ -98,7 +98,7 @@ def test_checkpoint_is_due_when_its_time_has_come(local_stage: Stage, monkeypatc
     got = take(local_stage, local_stage.add_job())
     with writing(local_stage, got) as ledger:
         assert not ledger.is_checkpoint_due
-        wait_until(lambda: ledger.is_checkpoint_due, seconds=2)
+        wait_until(lambda: ledger.is_checkpoint_due)
         ledger.checkpoint(lambda: b"state", 1, is_best=False)
         assert not ledger.is_checkpoint_due
 
@@ -144,10 +144,10 @@ def test_lease_that_may_have_run_out_is_not_written_under(local_stage: Stage) ->
     with Heartbeat(local_stage.database, got.lease, 0.6, threading.Event()) as heartbeat:
         ledger = Ledger(local_stage.database, local_stage.artifacts, got.lease, heartbeat)
         with away(local_stage.database):
-            wait_until(lambda: not heartbeat.may_commit, seconds=3)
+            wait_until(lambda: not heartbeat.may_commit)
             ledger.note({}, point(1))
         assert heartbeat.order is Order.GO_ON
-        wait_until(ledger.flush, seconds=3)
+        wait_until(ledger.flush)
     assert steps(local_stage, job) == [1]
 
 
