@@ -30,10 +30,10 @@ from app.queue import QUEUES, Queue, make_celery
 from app.settings import Settings
 from app.store.artifacts import open_artifacts
 from app.store.database import Database
+from worker.attempt import Workplace
 from worker.draining import Drain
 from worker.memory import keep_freed_memory
 from worker.reconciler import Reconciler
-from worker.runner import Workplace
 from worker.tasks import register_tasks
 
 NVIDIA_DRIVER = Path("/proc/driver/nvidia/version")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from celery import Celery
 
 from app.queue import TRAIN_TASK
+from worker.attempt import Workplace
 from worker.draining import listen_for_drain
-from worker.runner import Workplace, run_job
+from worker.runner import run_job
 
 
 def register_tasks(celery: Celery, workplace: Workplace) -> None:

@@ -24,7 +24,8 @@ from tests.worker.workers import (
     wait_for_checkpoint,
     wait_until_ended,
 )
-from worker.runner import Workplace, run_job
+from worker.attempt import Workplace
+from worker.runner import run_job
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 

@@ -19,7 +19,8 @@ from app.store.tables import CheckpointRow, JobRow, ModelRow
 from tests.worker.stage import Stage, away, small_spec, wait_until, waves
 from tests.worker.workers import assert_recorded_without_gaps, curve_of
 from worker import ledger
-from worker.runner import Workplace, run_job
+from worker.attempt import Workplace
+from worker.runner import run_job
 
 LONG = {"epochs": 2000, "lr": 1e-4}
 """Far longer than any test waits."""

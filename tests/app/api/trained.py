@@ -5,7 +5,8 @@ from typing import Any
 
 from app.store.leases import Claim, claim
 from tests.app.api.conftest import Api
-from worker.runner import Workplace, run_job
+from worker.attempt import Workplace
+from worker.runner import run_job
 
 SMALL: dict[str, Any] = {"network": {"kind": "lstm", "units": 3}, "head": {"kind": "point"}}
 

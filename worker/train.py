@@ -1,0 +1,161 @@
+"""How does a job of the kind `train` go, from its claim to its stored model?
+
+load -> windows -> network -> [checkpoint] -> for event in fit(...) -> forecaster -> scores -> artifact -> model, succeeded
+points, lease, orders, checkpoints
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from sqlalchemy.orm import Session
+
+from app.errors import BraidcastError
+from app.forecasting.checkpoint import dump, pack, unpack
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.windows import columns_of, statics_of
+from app.nets.build import Network, build
+from app.series.categories import encode_categories
+from app.series.frequency import parse_frequency
+from app.series.panel import Panel, panel_of
+from app.series.table import open_arrow
+from app.series.time_values import TimeKind
+from app.spec.forecaster import ForecasterSpec
+from app.spec.parse import parse_spec, spec_digest
+from app.spec.phases import REFERENCE, plan
+from app.store.leases import NewModel, succeed
+from app.store.progress import forget_checkpoints
+from worker.asked import device_of, is_compared, season_of, threads_of, with_categories
+from worker.attempt import Attempt
+from worker.lineage import lineage_of
+from worker.origins import inherited_weights, inlaid_weights
+from worker.reading import Reading
+from worker.training.comparison import compare, reference_network
+from worker.training.events import Epoch, Part, RateFound, Rollback, Trial
+from worker.training.findings import find
+from worker.training.fit import Training, fit
+from worker.training.material import Material, prepare
+from worker.training.state import StageOutcome
+from worker.training.verdict import forecaster_of, score
+
+log = logging.getLogger(__name__)
+
+
+class TrainAttempt(Attempt):
+    """An attempt at a training: it goes on from the newest checkpoint."""
+
+    def _work(self) -> None:
+        self._ledger.note({"phase": "prepare"})
+        spec = parse_spec(self._claim.spec)
+        torch.set_num_threads(threads_of(spec, self._workplace.threads))
+        device = device_of(self._claim.request)
+        spec, panel, time_kind = self._load(spec)
+        material = prepare(spec, panel, device)
+        stages = plan(spec, is_compared=is_compared(self._claim.request), is_inherited=self._claim.origin_id is not None)
+        training = Training(spec, build(spec), material, device, stages)
+        if not self._resume(training):
+            self._begin(spec, training)
+        self._heed()
+        self._fit(training)
+        for finding in find(training.progress.history, training.progress.look):
+            self._ledger.tell("finding", asdict(finding))
+        training.finish()
+        self._ledger.note({**Reading(training).progress(), "phase": "score"})
+        forecaster = self._forecaster(spec, training.network, material, time_kind)
+        scores = score(forecaster, material, forecaster.season)
+        if REFERENCE in training.kept:
+            reference = self._forecaster(spec, reference_network(spec, training), material, time_kind)
+            joint = score(reference, material, reference.season)["model"]
+            self._ledger.tell("comparison", asdict(compare(training.progress.outcomes, scores["model"], joint)))
+        self._heed()
+        self._store(forecaster, training, scores)
+
+    def _load(self, spec: ForecasterSpec) -> tuple[ForecasterSpec, Panel, TimeKind]:
+        """The data, and the description with what only the data says."""
+        columns = columns_of(spec)
+        with self._workplace.artifacts.open_local(self._claim.dataset_digest) as path:
+            frame = open_arrow(path, columns=["unique_id", "ds", "y", *columns])
+        spec = with_categories(spec, frame)
+        frame = encode_categories(frame, statics_of(spec))
+        is_zoned = getattr(frame["ds"].dtype, "time_zone", None) is not None
+        time_kind: TimeKind = "integer" if frame["ds"].dtype.is_integer() else "zoned" if is_zoned else "naive"
+        return spec, panel_of(frame, parse_frequency(self._claim.freq), columns), time_kind
+
+    def _begin(self, spec: ForecasterSpec, training: Training) -> None:
+        """Begin with the weights of models in the network, and of the job's origin as far as they fit."""
+        weights, artifacts = inlaid_weights(training.network, self._workplace.artifacts), self._workplace.artifacts
+        if self._claim.origin_digest is not None:
+            inherited, told = inherited_weights(spec, self._claim.origin_id, self._claim.origin_digest, artifacts)
+            weights = {**inherited, **weights}
+            self._ledger.tell("inherited", told)
+        if weights:
+            training.begin_with(weights)
+
+    def _resume(self, training: Training) -> bool:
+        """Go on from the newest checkpoint that can be read; whether there is one."""
+        for checkpoint in self._claim.checkpoints:
+            try:
+                tensors, document = unpack(self._workplace.artifacts.read(checkpoint.digest))
+            except BraidcastError as error:
+                # An older one leads to the same numbers, only later.
+                log.warning("Job %s: checkpoint at step %d cannot be read: %s", self._claim.lease.job_id, checkpoint.step, error)
+                continue
+            training.restore(tensors, document)
+            self._seconds_before = document["seconds"]
+            return True
+        return False
+
+    def _fit(self, training: Training) -> None:
+        reading = Reading(training)
+        for event in fit(training):
+            self._ledger.note(reading.progress(), *reading.points(event))
+            if isinstance(event, StageOutcome):
+                self._ledger.flush()  # a phase's end comes after its points
+                self._ledger.tell("phase", {"stage": training.progress.stage, **asdict(event)})
+                self._ledger.tell("gradients", asdict(training.progress.look))
+            if isinstance(event, RateFound):
+                self._ledger.flush()
+                self._ledger.tell("range_test", {**asdict(event), "stage": event.stage + 1})
+            if isinstance(event, Rollback):
+                message = f"the loss was {event.loss} at batch {event.step}: back to the best weights, at half the learning rate"
+                self._ledger.tell("log", {"level": "warning", "message": message})
+            self._heed(lambda: self._checkpoint(training, is_best=False))
+            if self._ledger.is_checkpoint_due and not isinstance(event, Part | Trial):
+                self._checkpoint(training, is_best=isinstance(event, Epoch) and event.is_best)
+        self._ledger.flush()
+
+    def _checkpoint(self, training: Training, *, is_best: bool) -> None:
+        def content() -> bytes:
+            tensors, document = training.capture()
+            return pack(tensors, document | {"seconds": self._seconds()})
+
+        self._ledger.checkpoint(content, training.progress.step, is_best=is_best)
+
+    def _forecaster(self, spec: ForecasterSpec, network: Network, material: Material, time_kind: TimeKind) -> Forecaster:
+        season = season_of(self._claim.request, self._claim.season)
+        return forecaster_of(spec, network, material, freq=self._claim.freq, season=season, time_kind=time_kind)
+
+    def _store(self, forecaster: Forecaster, training: Training, scores: dict[str, Any]) -> None:
+        content = dump(forecaster)
+        new = NewModel(
+            name=self._claim.name,
+            digest=self._workplace.artifacts.put(content),
+            size_bytes=len(content),
+            spec=forecaster.spec.model_dump(mode="json", by_alias=True),
+            spec_digest=spec_digest(forecaster.spec),
+            parameters=sum(parameter.numel() for parameter in forecaster.network.parameters()),
+            freq=forecaster.freq,
+            scores=scores,
+            lineage=lineage_of(self._claim, forecaster, training, self._seconds()),
+        )
+
+        def write(db: Session) -> list[str]:
+            unneeded = forget_checkpoints(db, self._claim.lease)
+            succeed(db, self._claim.lease, new)
+            return unneeded
+
+        for digest in self._ledger.end(write):
+            self._workplace.artifacts.delete(digest)
