@@ -18,4 +18,4 @@ def example(spec: ForecasterSpec, seed: int = 0) -> tuple[dict[str, Tensor], Ten
         if group.known == "static":
             codes = torch.randint(0, 2, (BATCH, 1, len(group.columns)), generator=generator).float()
             inputs[name] = codes.expand(-1, steps, -1)
-    return inputs, torch.randn(BATCH, spec.horizon or 1, future_width(spec.inputs), generator=generator)
+    return inputs, torch.randn(BATCH, spec.horizon or 1, future_width(spec), generator=generator)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 INPUTS: dict[str, dict[str, Any]] = {
     "target": {"columns": ["y"]},
     "weather": {"columns": ["x", "z"], "known": "future"},
-    "calendar": {"features": ["day_of_week", "month_of_year"]},
+    "calendar": {"features": ["day_of_week", "month_of_year"], "lags": [2, 5]},
     "shop": {"columns": ["region", "size"], "known": "static", "embed": 2, "categories": {"region": ["north", "south"], "size": ["1"]}},
 }
 RATES = st.sampled_from([0.0, 0.25])
@@ -169,14 +169,17 @@ def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]
     decoder = draw(_decoders(horizon, carries_state=_carries_state(network), is_apart=is_apart))
     is_positive = scaling != "standard" and not is_apart
     heads = [*SAMPLED, *(POSITIVE if is_positive else []), *([] if decoder["kind"] == "recursive" else OF_ONE)]
+    head = draw(st.sampled_from(heads))
+    is_counted = decoder["kind"] != "recursive" and not is_apart and head not in POSITIVE
+    baseline = draw(st.sampled_from([{}, {"baseline": "last"}, {"baseline": "season", "season": 3}])) if is_counted else {}
     return {
         "context": draw(st.sampled_from([6, 8, 10]) if "segment" in str(network) else st.integers(3, 12)),
         "horizon": horizon,
         "inputs": INPUTS,
-        "scaling": {"target": scaling},
+        "scaling": {"target": scaling, **baseline},
         "network": network,
         "decoder": decoder,
-        "head": draw(st.sampled_from(heads)),
+        "head": head,
         "training": draw(trainings()),
     }
 
@@ -202,7 +205,8 @@ def _decoders(horizon: int, *, carries_state: bool, is_apart: bool) -> st.Search
     sequences = st.fixed_dictionaries({"kind": st.just("sequence"), "units": UNITS, "cell": st.sampled_from(["lstm", "gru"])})
     segments = st.fixed_dictionaries({"kind": st.just("segments"), "width": st.integers(1, horizon)})
     everywhere = st.sampled_from([{"kind": "forking"}, *([] if is_apart else [{"kind": "recursive", "paths": 7}])])
-    return st.one_of(st.just({"kind": "direct"}), sequences, segments, *([everywhere] if carries_state else []))
+    direct = st.sampled_from([{"kind": "direct"}, {"kind": "direct", "lags": [1, 4]}])
+    return st.one_of(direct, sequences, segments, *([everywhere] if carries_state else []))
 
 
 SCHEDULES: list[str | dict[str, Any]] = [

@@ -35,10 +35,10 @@ def device_of(request: Mapping[str, Any]) -> torch.device:
 
 
 def season_of(request: Mapping[str, Any], default: int) -> int:
-    """Steps of one season: the request's, the first of several, or the dataset's."""
+    """Steps of one season: the request's, the shortest of several, or the dataset's."""
     asked = request.get("season")
     if isinstance(asked, list):
-        return int(asked[0]) if asked else default
+        return int(min(asked)) if asked else default
     return default if asked is None else int(asked)
 
 

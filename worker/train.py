@@ -7,7 +7,7 @@ points, lease, orders, checkpoints
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from app.series.table import open_arrow
 from app.series.time_values import TimeKind
 from app.spec.forecaster import ForecasterSpec
 from app.spec.parse import parse_spec, spec_digest
-from app.spec.phases import REFERENCE, plan
+from app.spec.phases import JUDGED, REFERENCE, plan
 from app.store.leases import NewModel, succeed
 from app.store.progress import forget_checkpoints
 from worker.asked import device_of, is_compared, season_of, threads_of, with_categories
@@ -33,7 +33,7 @@ from worker.attempt import Attempt
 from worker.lineage import lineage_of
 from worker.origins import inherited_weights, inlaid_weights
 from worker.reading import Reading
-from worker.training.comparison import compare, reference_network
+from worker.training.comparison import compare, network_aside
 from worker.training.events import Epoch, Part, RateFound, Rollback, Trial
 from worker.training.findings import find
 from worker.training.fit import Training, fit
@@ -64,14 +64,15 @@ class TrainAttempt(Attempt):
             self._ledger.tell("finding", asdict(finding))
         training.finish()
         self._ledger.note({**Reading(training).progress(), "phase": "score"})
-        forecaster = self._forecaster(spec, training.network, material, time_kind)
+        judged = network_aside(spec, training, JUDGED) if JUDGED in training.kept else training.network
+        forecaster = self._forecaster(spec, judged, material, time_kind)
         scores = score(forecaster, material, forecaster.season)
         if REFERENCE in training.kept:
-            reference = self._forecaster(spec, reference_network(spec, training), material, time_kind)
+            reference = self._forecaster(spec, network_aside(spec, training, REFERENCE), material, time_kind)
             joint = score(reference, material, reference.season)["model"]
             self._ledger.tell("comparison", asdict(compare(training.progress.outcomes, scores["model"], joint)))
         self._heed()
-        self._store(forecaster, training, scores)
+        self._store(replace(forecaster, network=training.network), training, scores)
 
     def _load(self, spec: ForecasterSpec) -> tuple[ForecasterSpec, Panel, TimeKind]:
         """The data, and the description with what only the data says."""

@@ -1,6 +1,6 @@
 """Where in a request's own body is what is wrong with its job? A document is proven as a whole; its parts came from several places.
 
-columns, context, horizon, training         where the request says them itself
+columns, context, horizon, training, scaling   where the request says them itself
 anything else of the document               under `architecture` where it came inline, else at `architecture` or `init_from`, which name it
 """
 
@@ -30,13 +30,13 @@ def told_faults(faults: Sequence[Fault], body: Mapping[str, Any]) -> tuple[Fault
 def _place(fault: Fault, body: Mapping[str, Any]) -> str:
     pointer = fault.pointer
     section, *rest = _keys(pointer) or [""]
-    own_training, inline = body.get("training") or {}, isinstance(body.get("architecture"), dict)
+    inline = isinstance(body.get("architecture"), dict)
     match section:
         case "context" | "horizon" if body.get(section) is not None or fault.code == "missing":
             return pointer
-        case "training" if not rest or rest[0] in own_training:
+        case "training" | "scaling" if body.get(section) and (not rest or rest[0] in body[section]):
             return pointer
-        case "" if own_training:
+        case "" if body.get("training"):
             # Only what replaces parts of a document is as deep as that without being refused before.
             return "#/training"
         case "inputs" if rest and rest[0] in (body.get("columns") or {}) and rest[1:2] != ["features"]:

@@ -8,7 +8,6 @@ A document comes inline, by its id, from the gallery, or not at all. Faults poin
 from __future__ import annotations
 
 import difflib
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
@@ -18,9 +17,10 @@ from sqlalchemy.orm import Session
 
 from app.api.bodies import NO_NUL, Name, StrictBody
 from app.api.job_faults import INLINE, told_faults
+from app.api.job_metadata import check_metadata
 from app.api.job_origin import JobOrigin, check_origin, find_origin
 from app.api.stored_models import with_models
-from app.errors import SHOWN_CHARACTERS, InputError, SpecError, pointer_to, shown
+from app.errors import SpecError, shown
 from app.series.frequency import parse_frequency
 from app.spec.compile import compile_spec
 from app.spec.forecaster import ForecasterSpec
@@ -39,9 +39,6 @@ LONGEST_NAME = 128
 
 LONGEST_RUNTIME_SECONDS = 366 * 86_400
 """A year: longer is a slip of the pen, and far longer is no number that a database takes."""
-
-DEEPEST_METADATA = 16
-"""Lists and objects inside each other; what is some hundreds deep can be read and not be written again."""
 
 Reference = Annotated[str, Field(max_length=256, pattern=NO_NUL)]
 """An id, which may be nobody's."""
@@ -96,6 +93,7 @@ class JobRequest(StrictBody):
         context: steps to look back.
         horizon: steps to forecast; needed unless the document has it.
         training: fields of the document's `training`.
+        scaling: fields of the document's `scaling`.
         seed: of everything random.
         season: steps of a season, or several; the frequency's by default.
         init_from: a model whose weights it begins with, where its blocks are the same; its document is the job's if there is no other.
@@ -112,6 +110,7 @@ class JobRequest(StrictBody):
     context: Steps | None = None
     horizon: Steps | None = None
     training: dict[str, Any] = Field(default_factory=dict)
+    scaling: dict[str, Any] = Field(default_factory=dict)
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     season: Season | None = None
     init_from: Reference | None = None
@@ -134,15 +133,21 @@ def plan_job(db: Session, owner: str, request: JobRequest, limits: NetworkLimits
         SpecError: nothing can be trained so; the faults point into the body.
         NotFoundError: the owner has no such dataset or document.
     """
-    _check_metadata(request.metadata)
+    check_metadata(request.metadata)
     version = get_version(db, owner, request.dataset)
-    facts = facts_of(version)
+    facts = facts_of(version, request.season)
     origin = None if request.init_from is None else find_origin(db, owner, request.init_from)
     bare, label = _document(db, owner, request, facts, origin)
     spec = with_models(bare, db, owner)
     try:
         resolved = resolve_spec(
-            spec, facts, horizon=request.horizon, context=request.context, columns=request.columns, training=_training(request)
+            spec,
+            facts,
+            horizon=request.horizon,
+            context=request.context,
+            columns=request.columns,
+            training=_training(request),
+            scaling=request.scaling,
         )
         _check_doubles(resolved)
         _check_calendar(resolved, facts)
@@ -174,12 +179,20 @@ def plan_job(db: Session, owner: str, request: JobRequest, limits: NetworkLimits
     )
 
 
-def facts_of(version: DatasetVersionRow) -> PanelFacts:
-    """What a description has to know of a dataset."""
+def facts_of(version: DatasetVersionRow, season: int | Sequence[int] | None = None) -> PanelFacts:
+    """What a description has to know of a dataset.
+
+    Args:
+        version: of the dataset.
+        season: steps of a season, or of several, in place of the data's.
+    """
     facts = version.facts
+    given = sorted({season} if isinstance(season, int) else set(season or ()))
+    seasons = given or [version.season, *parse_frequency(version.freq).longer_seasons]
     return PanelFacts(
         freq=version.freq,
-        season=version.season,
+        season=seasons[0],
+        longer_seasons=tuple(seasons[1:]),
         columns=tuple(version.covariates),
         target=version.target,
         series=facts["series"],
@@ -250,41 +263,3 @@ def _check_calendar(spec: ForecasterSpec, facts: PanelFacts) -> None:
         if group.features:
             sentence = f"inputs.{name}.features: the dataset's times are whole numbers and have no {group.features[0]}; leave features out"
             raise SpecError(sentence, code="no_calendar", pointer=f"#/inputs/{name}/features")
-
-
-def _check_metadata(metadata: dict[str, Any]) -> None:
-    """Refuses what could not be given back as it came: it must be finite, in Unicode, and not too deep.
-
-    Raises:
-        InputError: it is not.
-    """
-    waiting: list[tuple[object, str, int]] = [(metadata, "#/metadata", 1)]
-    while waiting:
-        value, pointer, depth = waiting.pop()
-        code, rule = _unfit(value, depth)
-        if code:
-            place = pointer.removeprefix("#/").replace("/", ".")[:SHOWN_CHARACTERS]
-            raise InputError(f"{place}: {rule}", code=code, pointer=pointer)
-        if isinstance(value, dict):
-            waiting.extend((item, pointer_to(pointer, [key]), depth + 1) for key, item in value.items())
-        elif isinstance(value, list):
-            waiting.extend((item, f"{pointer}/{position}", depth + 1) for position, item in enumerate(value))
-
-
-def _unfit(value: object, depth: int) -> tuple[str, str]:
-    """Why a value of the metadata cannot be given back: a code and a sentence, or two empty ones."""
-    match value:
-        case float() if not math.isfinite(value):
-            return "finite_number", "must be a finite number; JSON has neither NaN nor Infinity, use null"
-        case str() if not _is_unicode(value):
-            return "string_unicode", "must be text in Unicode, and has half of a surrogate pair"
-        case dict() if not all(map(_is_unicode, value)):
-            return "string_unicode", "has a key that is no text in Unicode: half of a surrogate pair"
-        case dict() | list() if depth > DEEPEST_METADATA:
-            return "too_deep", f"is nested deeper than {DEEPEST_METADATA} levels; flatten it"
-        case _:
-            return "", ""
-
-
-def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from app.errors import ForecastError
+from app.forecasting.columns import reach_of
 from app.forecasting.paths import draw_paths
 from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
 from app.forecasting.windows import KnownSeries, Windows, WindowSource, columns_of, covariates_of, future_columns_of, statics_of
@@ -104,6 +105,11 @@ class Forecaster:
     def horizon(self) -> int:
         """Steps it looks ahead."""
         return self.spec.horizon or 1
+
+    @cached_property
+    def _reach(self) -> int:
+        """Steps of a history that are seen, where it has them: the context, and what lags and a baseline reach back to."""
+        return reach_of(self.spec)
 
     @cached_property
     def head(self) -> Head:
@@ -208,10 +214,10 @@ class Forecaster:
     def _predict(self, histories: Sequence[History], levels: tuple[float, ...], steps: int, paths: int) -> list[Forecast]:
         panel = self._panel(histories)
         source = WindowSource(self.spec, panel, self.scaling, self.device, self._known(histories))
-        windows = source.batch(panel.offsets[:-1] + self.context)
+        windows = source.batch(panel.offsets[:-1] + self._reach)
         mean, quantiles = self.forecast_windows(windows, levels)
         drawn = self.sample_windows(windows, paths) if paths else np.empty((len(histories), 0, steps))
-        ahead = [panel.times(series)[self.context : self.context + steps] for series in range(len(histories))]
+        ahead = [panel.times(series)[self._reach : self._reach + steps] for series in range(len(histories))]
         return [
             Forecast(
                 history.unique_id,
@@ -243,22 +249,23 @@ class Forecaster:
         return KnownSeries(rows, fit_series(self.spec, layer, values, starts + lengths - values.shape[1]))
 
     def _panel(self, histories: Sequence[History]) -> Panel:
-        """The last `context` steps of each history and its horizon, laid end to end as a panel."""
+        """What is seen of each history and its horizon, laid end to end as a panel; what is not there of it is missing."""
         freq = parse_frequency(self.freq)
         columns = {
             name: np.concatenate([self._stretch(history, name) for history in histories]) for name in (TARGET, *columns_of(self.spec))
         }
-        length = self.context + self.horizon
+        length = self._reach + self.horizon
         offsets = np.arange(len(histories) + 1, dtype=np.int64) * length
         return Panel(tuple(history.unique_id for history in histories), freq, self._starts(histories, freq), offsets, columns)
 
     def _starts(self, histories: Sequence[History], freq: Frequency) -> Times:
         starts = np.array([history.start for history in histories])
-        skipped = np.array([len(history.columns[TARGET]) - self.context for history in histories], dtype=np.int64)
+        skipped = np.array([len(history.columns[TARGET]) - self._reach for history in histories], dtype=np.int64)
         return freq.shift(starts, skipped)
 
     def _stretch(self, history: History, name: str) -> Values:
         ahead = np.full(self.horizon, np.nan)
         known = history.future.get(name, ahead)[: self.horizon] if name in future_columns_of(self.spec) else ahead
         ahead[: len(known)] = known
-        return np.concatenate([history.columns[name][-self.context :], ahead])
+        seen = history.columns[name][-self._reach :]
+        return np.concatenate([np.full(self._reach - len(seen), np.nan), seen, ahead])

@@ -18,6 +18,7 @@ from app.nets.heads import Head, stratified_ranks
 from app.series.panel import TARGET
 from app.spec.decoders import RecursiveDecoder
 from app.spec.forecaster import ForecasterSpec
+from app.spec.shapes import lag_columns
 
 MOST_ROWS = 32_768
 """Paths that go through the network at once: more is not faster, and takes more memory."""
@@ -57,11 +58,22 @@ def _unrolled(spec: ForecasterSpec, network: Network, head: Head, windows: Windo
         name: windows.inputs[name][:, :1].repeat_interleave(count, dim=0) for name, group in spec.inputs.items() if group.known == "static"
     }
     for step in range(1, horizon):
-        known = windows.future[:, step : step + 1].repeat_interleave(count, dim=0)
+        known = _known_of(spec, windows.future[:, step : step + 1].repeat_interleave(count, dim=0), drawn)
         features, states = network.encode(_next_inputs(spec, drawn[-1], known) | static, states)
         raw = network.decode(features[:, -1], known)
         drawn.append(head.draw(raw, ranks[step].repeat(batch)[:, None, None], scale).flatten())
     return torch.stack(drawn, dim=1).view(batch, count, horizon)
+
+
+def _known_of(
+    spec: ForecasterSpec, known: Float[Tensor, "rows 1 known"], drawn: list[Float[Tensor, " rows"]]
+) -> Float[Tensor, "rows 1 known"]:
+    """What is known of a step, with lags that lie in the horizon as the path itself has them."""
+    own = known.clone()
+    for column, lag in lag_columns(spec.inputs):
+        if lag <= len(drawn):
+            own[:, 0, column] = drawn[-lag]
+    return own
 
 
 def _next_inputs(
@@ -70,7 +82,7 @@ def _next_inputs(
     """One step of each input that changes: the sample, and what is known of the step after it, in the order of `Windows.future`."""
     inputs, first = {}, 0
     for name, group in spec.inputs.items():
-        last = first + len(group.columns) * (group.known == "future") + 2 * len(group.features)
+        last = first + len(group.columns) * (group.known == "future") + len(group.lag_steps) + 2 * len(group.features)
         own = [newest[:, None, None]] * group.columns.count(TARGET)
         inputs[name] = torch.cat([*own, known[:, :, first:last]], dim=2)
         first = last

@@ -1,8 +1,7 @@
 """What does a network read of a series? Windows, gathered by index on the device: the same code when it learns and when it forecasts.
 
 A panel is one flat tensor per column. A window is a cutoff in it, so a batch costs one gather and nothing is ever copied into windows.
-A missing value is the last observed one *within its window*; where none came before it, the mean of what the window has observed.
-Targets are never filled: what is not observed has no loss.
+Missing values are filled as `app.forecasting.columns` says. Targets are never filled: what is not observed has no loss.
 """
 
 from __future__ import annotations
@@ -16,16 +15,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from app.forecasting.columns import Column, Past, mean_of, reach_of, whole_lags_before
 from app.nets.outlook import Outlook
 from app.nets.run import About
 from app.series.calendar import calendar_features
 from app.series.panel import TARGET, Panel
 from app.series.scaling import SMALLEST_SCALE, CovariateScaling
-from app.spec.decoders import RecursiveDecoder
+from app.spec.decoders import RecursiveDecoder, lags_of_decoder
 from app.spec.forecaster import ForecasterSpec, learns_at_every_step
 from app.spec.inputs import Input
 
-MOST_FORKS = 64
+MOST_FORKS = 24
 """Steps of a context that a forking decoder learns at: a horizon after each of a thousand steps would take gigabytes."""
 
 
@@ -44,7 +44,7 @@ class Windows:
         steps: [forks], steps of the context that there is a horizon after, window by window in `future` and `target`; None for the last
             alone, which makes as many cutoffs as windows.
         about: whose they are; None where no layer has parameters of each series.
-        outlook: what a series layer took away of `target`; None where nothing was.
+        outlook: what a baseline or a series layer took away of `target`; None where nothing was.
     """
 
     inputs: dict[str, Float[Tensor, "batch context _"]]
@@ -147,10 +147,10 @@ class WindowSource:
         self, spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling, device: torch.device, known: KnownSeries | None = None
     ) -> None:
         self._spec = spec
-        self._context, self._horizon = spec.context or 1, spec.horizon or 1
+        self._context, self._horizon, self._reach = spec.context or 1, spec.horizon or 1, reach_of(spec)
         self._device = device
         self._is_recursive = isinstance(spec.decoder, RecursiveDecoder)
-        self._columns = {name: _Column(values, device) for name, values in _scaled(spec, panel, scaling).items()}
+        self._columns = {name: Column(values, device) for name, values in _scaled(spec, panel, scaling).items()}
         features = tuple(dict.fromkeys(feature for group in spec.inputs.values() for feature in group.features))
         # Built a series at a time: float64 angles of a whole panel would be the largest thing in memory.
         parts = [calendar_features(panel.times(series), features).astype(np.float32) for series in range(len(panel.ids) if features else 0)]
@@ -214,13 +214,35 @@ class WindowSource:
         starts = positions[:, -1:] + 1 if steps is None else (positions[:, steps] + 1).flatten()[:, None]
         ahead = starts if is_next else starts + self._after
         history = ((filled - shift[:, None]) / scale[:, None]).float()
-        inputs = {name: self._input(group, history, positions) for name, group in self._spec.inputs.items() if has_inputs}
+        past = self._past(positions[:, 0], filled, shift, scale)
+        inputs = {name: self._input(group, history, positions, past) for name, group in self._spec.inputs.items() if has_inputs}
         actual = self._columns[TARGET].values[ahead]
         observed = actual.isfinite()
-        shifts, scales = shift.repeat_interleave(forks)[:, None], scale.repeat_interleave(forks)[:, None]
-        target = torch.where(observed, (actual - shifts) / scales, 0.0).float()
-        future = torch.empty(*ahead.shape, 0, device=self._device) if is_next else self._future(ahead)
-        return Windows(inputs, future, target, observed, shift, scale, seen, steps, self._about(positions[:, 0]))
+        past = past.repeated(forks)
+        target = past.scaled(actual)
+        outlook = None if is_next else self._baseline(ahead, past)
+        target = torch.where(observed, target if outlook is None else outlook.apart(target), 0.0).float()
+        future = torch.empty(*ahead.shape, 0, device=self._device) if is_next else self._future(ahead, past)
+        return Windows(inputs, future, target, observed, shift, scale, seen, steps, self._about(positions[:, 0]), outlook)
+
+    def _past(
+        self,
+        firsts: Int[Tensor, " batch"],
+        filled: Float[Tensor, "batch time"],
+        shift: Float[Tensor, " batch"],
+        scale: Float[Tensor, " batch"],
+    ) -> Past:
+        """The target before the end of windows that begin at these positions."""
+        series = torch.searchsorted(self._offsets, firsts.contiguous(), right=True) - 1
+        lowest = torch.maximum(self._offsets[series], firsts - (self._reach - self._context))
+        return Past(self._columns[TARGET], lowest, filled[:, : self._context].mean(dim=1), shift, scale)
+
+    def _baseline(self, ahead: Int[Tensor, "cutoffs horizon"], past: Past) -> Outlook | None:
+        lag = self._spec.scaling.baseline_lag
+        if lag is None:
+            return None
+        offset = past.at(whole_lags_before(ahead, lag))
+        return Outlook(torch.ones_like(offset), offset)
 
     def _about(self, firsts: Int[Tensor, " batch"]) -> About | None:
         """Whose windows begin at these positions."""
@@ -239,25 +261,28 @@ class WindowSource:
             case "none":
                 return zeros, zeros + 1.0
             case "mean_abs":
-                return zeros, _usable(_mean(filled.abs(), observed))
+                return zeros, _usable(mean_of(filled.abs(), observed))
             case "standard":
-                shift = _mean(filled, observed)
-                return shift, _usable(_mean((filled - shift[:, None]) ** 2, observed).sqrt())
+                shift = mean_of(filled, observed)
+                return shift, _usable(mean_of((filled - shift[:, None]) ** 2, observed).sqrt())
 
     def _input(
-        self, group: Input, history: Float[Tensor, "batch context"], positions: Int[Tensor, "batch context"]
+        self, group: Input, history: Float[Tensor, "batch context"], positions: Int[Tensor, "batch context"], past: Past
     ) -> Float[Tensor, "batch context width"]:
         # What is known ahead is read one step earlier where the next step is all that is forecast.
         known = positions + 1 if self._is_recursive else positions
         columns = [history if name == TARGET else self._columns[name].windows(known)[0].float() for name in group.columns]
-        return torch.stack([*columns, *self._turns(group, known)], dim=2)
+        lags = past.lags([known - lag for lag in group.lag_steps])
+        return torch.stack([*columns, *lags, *self._turns(group, known)], dim=2)
 
-    def _future(self, positions: Int[Tensor, "batch horizon"]) -> Float[Tensor, "batch horizon known"]:
+    def _future(self, positions: Int[Tensor, "batch horizon"], past: Past) -> Float[Tensor, "batch horizon known"]:
         known = []
         for group in self._spec.inputs.values():
             if group.known == "future":
                 known += [self._columns[name].windows(positions)[0].float() for name in group.columns]
+            known += past.lags([whole_lags_before(positions, lag) for lag in group.lag_steps])
             known += self._turns(group, positions)
+        known += past.lags([whole_lags_before(positions, lag) for lag in lags_of_decoder(self._spec.decoder)])
         return torch.stack(known, dim=2) if known else torch.empty(*positions.shape, 0, device=self._device)
 
     def _turns(self, group: Input, positions: Int[Tensor, "batch steps"]) -> list[Tensor]:
@@ -266,34 +291,9 @@ class WindowSource:
         return [self._calendar[:, column][positions] for feature in group.features for column in self._feature_columns[feature]]
 
 
-class _Column:
-    """One flat column, and where the last observed value lies of each of its positions."""
-
-    def __init__(self, values: npt.NDArray[np.float64], device: torch.device) -> None:
-        seen = np.where(np.isfinite(values), np.arange(len(values)), -1)
-        # A copy: a table's own columns are not writable, which torch does not know how to respect.
-        self.values = torch.from_numpy(np.array(values)).to(device)
-        self._last = torch.from_numpy(np.maximum.accumulate(seen)).to(device) if (seen < 0).any() else None
-
-    def windows(self, positions: Int[Tensor, "batch steps"]) -> tuple[Float[Tensor, "batch steps"], Bool[Tensor, "batch steps"]]:
-        """Values at consecutive positions, filled as the module says, and whether each was observed."""
-        found = self.values[positions]
-        if self._last is None:
-            return found, torch.ones_like(found, dtype=torch.bool)
-        observed = found.isfinite()
-        last = self._last[positions]
-        fallback = _mean(torch.where(observed, found, 0.0), observed)[:, None]
-        return torch.where(last >= positions[:, :1], self.values[last.clamp(min=0)], fallback), observed
-
-
 def _scaled(spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling) -> Mapping[str, npt.NDArray[np.float64]]:
     covariates = {name: panel.columns[name] for name in columns_of(spec)}
     return {TARGET: panel.columns[TARGET], **scaling.apply(covariates)}
-
-
-def _mean(values: Float[Tensor, "batch steps"], observed: Bool[Tensor, "batch steps"]) -> Float[Tensor, " batch"]:
-    """Mean of each row's observed values, 0 where there are none."""
-    return torch.where(observed, values, 0.0).sum(dim=1) / observed.sum(dim=1).clamp(min=1)
 
 
 def _usable(scale: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:

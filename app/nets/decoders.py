@@ -167,7 +167,7 @@ def build_decoder(spec: ForecasterSpec, width: int) -> Decoder:
         spec: complete: with context and horizon.
         width: of the states that it reads.
     """
-    horizon, known, outputs = spec.horizon or 1, future_width(spec.inputs), head_width(spec.head)
+    horizon, known, outputs = spec.horizon or 1, future_width(spec), head_width(spec.head)
     match spec.decoder:
         case decoders.DirectDecoder() | decoders.ForkingDecoder():
             return DirectDecoder(width, horizon, known, outputs)

@@ -134,7 +134,7 @@ def _wrapped(block: Cell, width: int, context: int) -> Recurrence:
     recurrence: Recurrence = _cell(block, width, context)
     if block.recurrent_dropout or block.zoneout:
         recurrence = Stepwise(recurrence, block.recurrent_dropout, block.zoneout)
-    return recurrence if block.dilation == 1 else Dilated(recurrence, block.dilation)
+    return recurrence if block.steps_apart == 1 else Dilated(recurrence, block.steps_apart)
 
 
 def _cell(block: Cell, width: int, context: int) -> CellModule:

@@ -80,6 +80,16 @@ class Panel:
         """One column of a series, as a view."""
         return self.columns[column][self.offsets[series] : self.offsets[series + 1]]
 
+    def after_missing(self, steps: int) -> Panel:
+        """The same series, each with so many steps before it where nothing was observed."""
+        places = np.repeat(np.arange(len(self.ids)), self.lengths) * steps + steps + np.arange(self.offsets[-1])
+        total = int(self.offsets[-1]) + steps * len(self.ids)
+        columns = {name: np.full(total, np.nan) for name in self.columns}
+        for name, values in self.columns.items():
+            columns[name][places] = values
+        starts = self.freq.shift(self.starts, np.full(len(self.ids), -steps, dtype=np.int64))
+        return Panel(self.ids, self.freq, starts, self.offsets + steps * np.arange(len(self.offsets)), columns)
+
     def history(self, unique_id: str, columns: Sequence[str] = (TARGET,), last: int | None = None) -> SeriesPart:
         """The newest values of a series: its last `last` steps, or all of them.
 

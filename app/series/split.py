@@ -19,6 +19,9 @@ from app.series.windows import Cutoffs, Positions, cutoffs_between, observed, tr
 VALIDATION_WINDOWS = 64
 """Windows the validation wants over the whole panel: residual quantiles of a point head need about so many."""
 
+MOST_VALIDATION_WINDOWS = 2048
+"""More say nothing more, and cost time in every epoch and newest steps that are not learnt from; a series has one all the same."""
+
 VALIDATION_SHARE = 5
 """At most one in so many of the steps that a series has to spare moves its validation further back."""
 
@@ -31,12 +34,14 @@ class Split:
         train: all windows before the validation's targets.
         validation: rolling cutoffs whose targets end where the test begins.
         test: the last `horizon` steps of each series.
+        whole: all windows that there are.
         holdout: int64 [series], steps at the end of each series that training never sees as targets.
     """
 
     train: Cutoffs
     validation: Cutoffs
     test: Cutoffs
+    whole: Cutoffs
     holdout: Positions
 
 
@@ -49,13 +54,15 @@ def split_panel(panel: Panel, context: int, horizon: int) -> Split:
     firsts = panel.offsets[:-1] + context
     test = ends - horizon
     spare = np.maximum(panel.lengths - context - 3 * horizon, 0)
-    wanted = max(horizon, -(-VALIDATION_WINDOWS // max(len(panel.ids), 1)))
+    series = max(len(panel.ids), 1)
+    wanted = max(min(horizon, MOST_VALIDATION_WINDOWS // series), -(-VALIDATION_WINDOWS // series))
     rolling = np.minimum(wanted, 1 + spare // VALIDATION_SHARE)
     last = test - horizon
     return Split(
         train=train_cutoffs(panel, context, horizon, 2 * horizon + rolling - 1),
         validation=observed(panel, cutoffs_between(np.maximum(last - rolling + 1, firsts), last + 1), context, horizon),
         test=observed(panel, cutoffs_between(np.maximum(test, firsts), test + 1), context, horizon),
+        whole=train_cutoffs(panel, context, horizon),
         holdout=2 * horizon + rolling - 1,
     )
 

@@ -40,6 +40,21 @@ class AnyBlock(Description):
     source: Name | None = Field(default=None, alias="from")
 
 
+class Lagged(Description):
+    """What may be given earlier values of the target.
+
+    Attributes:
+        lags: of how many steps before, a number for each; `season` leaves them to the data.
+    """
+
+    lags: Literal["season"] | Annotated[tuple[Steps, ...], Field(max_length=32, strict=False)] = ()
+
+    @property
+    def lag_steps(self) -> tuple[int, ...]:
+        """The lags; of those that are left to the data, one step stands for them until the job fills them in."""
+        return (1,) if self.lags == "season" else self.lags
+
+
 class Penalised(AnyBlock):
     """A block whose weights may cost something: added to the loss of every step in which they learn; biases cost nothing.
 
@@ -58,7 +73,7 @@ class AnyCell(Penalised):
     Attributes:
         units: width of its state.
         direction: `backward` reads the context from its newest step to its oldest, `both` does both side by side: twice as wide.
-        dilation: h_t follows h_{t-dilation} (Chang et al. 2017).
+        dilation: h_t follows h_{t-dilation} (Chang et al. 2017); `season` leaves it to the data, and is 1 in a context that is no longer.
         dropout: of its output, one mask for all steps of a sequence (Gal and Ghahramani 2016).
         recurrent_dropout: of the state that it is fed back, one mask for all steps (the same).
         zoneout: share of units whose hidden state stays as it was (Krueger et al. 2017).
@@ -69,13 +84,18 @@ class AnyCell(Penalised):
 
     units: Units
     direction: Literal["forward", "backward", "both"] = "forward"
-    dilation: Steps = 1
+    dilation: Steps | Literal["season"] = 1
     dropout: Rate = 0.0
     recurrent_dropout: Rate = 0.0
     zoneout: Rate = 0.0
     layer_norm: bool = False
     residual: Literal["none", "add", "highway"] = "none"
     output: Literal["sequence", "last"] = "sequence"
+
+    @property
+    def steps_apart(self) -> int:
+        """The dilation; a season that is left to the data is one step until the job fills it in."""
+        return 1 if self.dilation == "season" else self.dilation
 
 
 class Elman(AnyCell):

@@ -12,7 +12,7 @@ from app.spec.cells import Description
 from app.spec.follow import follow
 from app.spec.forecaster import ForecasterSpec, learns_at_every_step
 from app.spec.limits import NetworkLimits
-from app.spec.options import document_faults
+from app.spec.options import document_faults, seasons_left
 from app.spec.phases import phase_faults, top_blocks
 from app.spec.reconstruction import reconstruct_warnings
 from app.spec.shapes import decoder_multiply_adds, decoder_parameters, embedding_parameters, head_width, input_width
@@ -28,7 +28,7 @@ FULL_BATCH_BYTES = 256 * 1024**2
 FULL_BATCH_WINDOWS = 1024
 """Windows of such a part at most: more at once are no faster."""
 
-MOST_HORIZONS = 64
+MOST_HORIZONS = 24
 """Steps of a context at most that a decoder learns a horizon after; see `app.forecasting.windows.MOST_FORKS`."""
 
 OUTPUT_COPIES = 4
@@ -98,7 +98,7 @@ def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#"
     memory = BYTES_PER_PARAMETER * parameters + 4 * batch * walk.activations
     unset = [name for name in ("context", "horizon") if getattr(spec, name) is None]
     left = (f"{name} is left to the job; counted with 1" for name in unset)
-    warnings = (*left, *reconstruct_warnings(top_blocks(spec), spec.training))
+    warnings = (*left, *seasons_left(spec), *reconstruct_warnings(top_blocks(spec), spec.training))
     return CompiledSpec(spec, tuple(walk.rows), parameters, sum(row.multiply_adds for row in walk.rows), batch, memory, warnings)
 
 

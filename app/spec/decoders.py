@@ -1,4 +1,8 @@
-"""How can states become horizon steps? What each decoder may carry; what torch makes of it is in `app/nets/decoders.py`."""
+"""How can states become horizon steps? What each decoder may carry; what torch makes of it is in `app/nets/decoders.py`.
+
+The `lags` of a decoder are those of an input, for horizon steps alone: each is shown the newest values that are known and whole lags before
+it, which the network does not read.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.spec.cells import Description, Steps, Units
+from app.spec.cells import Description, Lagged, Steps, Units
 
 
-class DirectDecoder(Description):
+class DirectDecoder(Lagged):
     """All horizon steps at once from the newest state, and from the columns known over the horizon."""
 
     kind: Literal["direct"]
 
 
-class ForkingDecoder(Description):
+class ForkingDecoder(Lagged):
     """As `direct`, and learnt at every position of the context: one pass gives as many lessons as it has steps (Wen et al. 2017).
 
     The network must not see ahead: nothing that reads backward, no convolution that is not causal.
@@ -38,7 +42,7 @@ class RecursiveDecoder(Description):
     paths: Annotated[int, Field(ge=2, le=10_000)] = 100
 
 
-class SegmentsDecoder(Description):
+class SegmentsDecoder(Lagged):
     """The horizon in segments of `width` steps, all decoded at once from the newest state (Lin et al. 2023).
 
     Attributes:
@@ -49,7 +53,7 @@ class SegmentsDecoder(Description):
     width: Steps
 
 
-class SequenceDecoder(Description):
+class SequenceDecoder(Lagged):
     """A recurrent layer of its own over the horizon, which begins at the newest state (Sutskever et al. 2014).
 
     It is fed with what is known of each step, never with its own forecasts or with observations: it learns as it forecasts.
@@ -68,3 +72,8 @@ Decoder = Annotated[
     DirectDecoder | ForkingDecoder | RecursiveDecoder | SegmentsDecoder | SequenceDecoder,
     Field(discriminator="kind"),
 ]
+
+
+def lags_of_decoder(decoder: Decoder) -> tuple[int, ...]:
+    """Lags that a decoder shows to each horizon step."""
+    return () if isinstance(decoder, RecursiveDecoder) else decoder.lag_steps

@@ -25,11 +25,22 @@ class Scaling(Description):
     Attributes:
         target: per window, from the observed values of its context: `mean_abs` divides by the mean of |y|, `standard` subtracts the mean
             and divides by the standard deviation, `none` leaves them.
+        baseline: what forecasts are counted from, at every step of the horizon: `last`, the newest value, or `season`, the value whole
+            seasons before, so that a network that gives zeros repeats the last season; `none` leaves them. What was not observed is the
+            last value before it, and the window's mean where there is none.
+        season: of the baseline, in steps; the data's, which the job fills in.
         covariates: `standard` with the mean and deviation of the training part, `none` leaves them.
     """
 
     target: Literal["mean_abs", "standard", "none"] = "mean_abs"
+    baseline: Literal["none", "last", "season"] = "none"
+    season: Steps | None = None
     covariates: Literal["standard", "none"] = "standard"
+
+    @property
+    def baseline_lag(self) -> int | None:
+        """Steps between a value and the one that stands for it; a season that is left to the data is one step until the job fills it in."""
+        return None if self.baseline == "none" else (self.season or 1) if self.baseline == "season" else 1
 
 
 class PointHead(Description):

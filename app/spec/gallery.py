@@ -51,7 +51,7 @@ _MQ_RNN = {
     "inputs": {"target": {"columns": ["y"]}},
     "scaling": _STANDARD,
     "network": {"kind": "lstm", "units": 64},
-    "decoder": {"kind": "forking"},
+    "decoder": {"kind": "forking", "lags": "season"},
     "head": {"kind": "quantiles", "levels": [0.1, 0.25, 0.5, 0.75, 0.9]},
 }
 
@@ -62,11 +62,11 @@ _DILATED = {
         "kind": "stack",
         "blocks": [
             {"kind": "lstm", "units": 32},
-            {"kind": "lstm", "units": 32, "dilation": 2, "residual": "add"},
             {"kind": "lstm", "units": 32, "dilation": 4, "residual": "add"},
+            {"kind": "lstm", "units": 32, "dilation": "season", "residual": "add"},
         ],
     },
-    "decoder": {"kind": "forking"},
+    "decoder": {"kind": "forking", "lags": "season"},
 }
 
 _ES_RNN = {
@@ -77,8 +77,8 @@ _ES_RNN = {
         "blocks": [
             {"kind": "smooth", "from": "target"},
             {"kind": "lstm", "units": 40},
-            {"kind": "lstm", "units": 40, "dilation": 2, "residual": "add"},
             {"kind": "lstm", "units": 40, "dilation": 4, "residual": "add"},
+            {"kind": "lstm", "units": 40, "dilation": "season", "residual": "add"},
             {"kind": "dense", "units": 40, "activation": "tanh"},
         ],
     },
@@ -88,6 +88,7 @@ _ES_RNN = {
 _CNN_LSTM = {
     "inputs": {"target": {"columns": ["y"]}},
     "scaling": _STANDARD,
+    "decoder": {"kind": "direct", "lags": "season"},
     "network": {
         "kind": "stack",
         "blocks": [{"kind": "conv", "units": 32, "width": 3, "activation": "relu"}, {"kind": "lstm", "units": 48}],
@@ -97,6 +98,7 @@ _CNN_LSTM = {
 _AUTOENCODER_LSTM = {
     "inputs": {"target": {"columns": ["y"]}},
     "scaling": _STANDARD,
+    "decoder": {"kind": "direct", "lags": "season"},
     "network": {
         "kind": "stack",
         "blocks": [
@@ -121,6 +123,7 @@ _AUTOENCODER_LSTM = {
 _ATTENTIVE = {
     "inputs": {"target": {"columns": ["y"]}},
     "scaling": _STANDARD,
+    "decoder": {"kind": "direct", "lags": "season"},
     "network": {
         "kind": "stack",
         "blocks": [
@@ -146,11 +149,11 @@ _SLSTM = {
             },
         ],
     },
-    "decoder": {"kind": "forking"},
+    "decoder": {"kind": "forking", "lags": "season"},
 }
 
 _DEEPAR = {
-    "inputs": {"target": {"columns": ["y"]}},
+    "inputs": {"target": {"columns": ["y"], "lags": "season"}},
     "network": {"kind": "stack", "repeat": 3, "blocks": [{"kind": "lstm", "units": 40}]},
     "decoder": {"kind": "recursive"},
     "head": {"kind": "student_t"},
@@ -192,7 +195,12 @@ _DOCUMENTS = (
         "Wen et al. 2017, arXiv 1711.11053",
         _MQ_RNN,
     ),
-    ("dilated", "A stack of LSTMs whose states are 1, 2 and 4 steps apart", "Chang et al. 2017, arXiv 1710.02224", _DILATED),
+    (
+        "dilated",
+        "A stack of LSTMs whose states are one step, four steps and a season apart",
+        "Chang et al. 2017, arXiv 1710.02224",
+        _DILATED,
+    ),
     (
         "es-rnn",
         "Exponential smoothing of each series, learnt with a dilated residual stack of LSTMs; for values above zero",
@@ -214,7 +222,7 @@ _DOCUMENTS = (
     ),
     (
         "deepar",
-        "A distribution of the next step alone; the horizon is forecast by paths of its own samples",
+        "A distribution of the next step alone, which sees the seasons before it; the horizon is forecast by paths of its own samples",
         "Salinas et al. 2017, arXiv 1704.04110",
         _DEEPAR,
     ),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.spec.cells import Description
+from app.spec.cells import Lagged
 
 CalendarFeature = Literal[
     "minute_of_hour", "hour_of_day", "day_of_week", "day_of_month", "day_of_year", "week_of_year", "month_of_year", "quarter_of_year"
@@ -18,12 +18,15 @@ UNKNOWN = 0
 ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class Input(Description):
+class Input(Lagged):
     """A group of columns that blocks read by name.
 
     Attributes:
         columns: columns of the dataset; `y` is the target.
         features: calendar features, each a sine and a cosine of its period: two columns wide.
+        lags: columns of the target so many steps before, from before the context too. A horizon step has the newest value that is known
+            and whole lags before it. What was not observed is the last value before it; where there is none, the value of the shorter lag
+            before it in the list, and of the first the window's mean.
         known: `past` up to the cutoff, `future` over the horizon too, or `static`: the same at every step of a series. The target is always
             past; calendar features are always known.
         embed: of static columns, whose values are words: how many numbers stand for each, which are learnt.

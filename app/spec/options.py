@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from app.spec.blocks import Model, every
 from app.spec.cells import AnyCell, Cell, Lstm
 from app.spec.decoder_options import decoder_faults
+from app.spec.decoders import RecursiveDecoder, lags_of_decoder
 from app.spec.forecaster import COUNT_HEADS, POSITIVE_HEADS, ForecasterSpec, PointHead, QuantilesHead, Scaling
 from app.spec.inputs import Input
 from app.spec.leaves import Attention, Conv, InstanceNorm, Lags, Leaf, Segment, SeriesBlock, Smooth, Whole
@@ -39,13 +40,51 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
     has_covariates = any(column != "y" for group in spec.inputs.values() if group.known != "static" for column in group.columns)
     if spec.scaling.covariates != Scaling().covariates and not has_covariates:
         yield "scaling/covariates", "inert", "no input has a covariate to scale; leave it out"
+    yield from _falling("decoder/lags", lags_of_decoder(spec.decoder))
+    yield from _baseline_faults(spec)
     yield from decoder_faults(spec)
     yield from training_faults(spec)
 
 
+def seasons_left(spec: ForecasterSpec) -> Iterator[str]:
+    """What takes its season from the data, in words."""
+    for name, group in spec.inputs.items():
+        if group.lags == "season":
+            yield f"inputs.{name}.lags are left to the data; counted as one"
+    if not isinstance(spec.decoder, RecursiveDecoder) and spec.decoder.lags == "season":
+        yield "decoder.lags are left to the data; counted as one"
+    if spec.scaling.baseline == "season" and spec.scaling.season is None:
+        yield "scaling.season is left to the data"
+    if any(isinstance(block, AnyCell) and block.dilation == "season" for block in every(spec.network)):
+        yield "a dilation is left to the data; counted with 1"
+
+
+def _baseline_faults(spec: ForecasterSpec) -> Iterator[Option]:
+    scaling, head = spec.scaling, spec.head
+    if scaling.season is not None and scaling.baseline != "season":
+        yield "scaling/season", "inert", f"a season does nothing for the baseline {scaling.baseline!r}; use 'season', or leave it out"
+    if scaling.baseline == "none":
+        return
+    if isinstance(head, POSITIVE_HEADS):
+        sentence = f"counted from a baseline, targets are below zero too, which the head {head.kind!r} is not of"
+        yield "scaling/baseline", "not_for_counts", f"{sentence}; use 'quantiles', or leave the baseline out"
+    if isinstance(spec.decoder, RecursiveDecoder):
+        sentence = "the decoder 'recursive' is fed with values, and counted from a baseline it gives differences"
+        yield "scaling/baseline", "not_fed", f"{sentence}; give an input 'lags', or use the decoder 'forking'"
+    if any(isinstance(block, get_args(SeriesBlock)) for block in every(spec.network)):
+        sentence = "a block of the network takes the target apart already, and what it takes is put back"
+        yield "scaling/baseline", "taken", f"{sentence}; leave the baseline out, or the block"
+
+
+def _falling(place: str, lags: Sequence[int]) -> Iterator[Option]:
+    if list(lags) != sorted(set(lags)):
+        yield place, "not_rising", f"lags rise, and these are {list(lags)}"
+
+
 def _input_faults(place: str, group: Input) -> Iterator[Option]:
     if input_width(group) == 0:
-        yield place, "empty", "an input needs columns or features"
+        yield place, "empty", "an input needs columns, lags or features"
+    yield from _falling(f"{place}/lags", group.lag_steps)
     if group.known == "future" and "y" in group.columns:
         yield f"{place}/known", "not_known", "'y' is the target and is known up to the cutoff only; put it in an input of its own"
     if group.known == "static":
@@ -62,8 +101,9 @@ def _static_faults(place: str, group: Input) -> Iterator[Option]:
         yield f"{place}/embed", "missing", "static columns are words; say with 'embed' how many numbers stand for each, such as 4"
     if "y" in group.columns:
         yield f"{place}/known", "not_known", "'y' is the target and changes at every step; put it in an input of its own"
-    if group.features:
-        yield f"{place}/features", "not_static", "calendar features change at every step; put them in an input of their own"
+    for key, what in (("features", "calendar features"), ("lags", "lags")):
+        if getattr(group, key):
+            yield f"{place}/{key}", "not_static", f"{what} change at every step; put them in an input of their own"
     for name in group.categories or {}:
         if name not in group.columns:
             yield f"{place}/categories/{name}", "inert", f"{name!r} is not one of the input's columns; leave it out"
@@ -209,8 +249,10 @@ def _cell_faults(block: Cell, width: int, context: int | None) -> Iterator[Optio
     if block.residual != "none" and width != given:
         sentence = f"{block.residual!r} wants a block that gives as much as it reads: it reads {width} and gives {given}"
         yield "residual", "unequal_widths", f"{sentence}; change units, or put a dense block before it"
-    if context is not None and block.dilation > 1 and block.dilation >= context:
-        sentence = f"a dilation of {block.dilation} never meets an earlier state within the {context} steps of the context; make it smaller"
+    if context is not None and block.steps_apart >= max(context, 2):
+        sentence = (
+            f"a dilation of {block.steps_apart} never meets an earlier state within the {context} steps of the context; make it smaller"
+        )
         yield "dilation", "inert", sentence
     if isinstance(block, Lstm) and block.projection is not None and block.projection >= block.units:
         yield "projection", "inert", f"a projection of {block.projection} is not narrower than the {block.units} units; leave it out"

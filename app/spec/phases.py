@@ -27,6 +27,12 @@ from app.spec.training import Phase
 DECODER = "decoder"
 """What `only` and `freeze` call the map from the newest state to the horizon."""
 
+REFIT_SHARE = 2
+"""A refit has one in so many of the last phase's epochs."""
+
+JUDGED = "judged"
+"""What the weights are put aside as that are scored, where the network learns on from all windows after them."""
+
 REFERENCE = "joint"
 """What the weights of a network are put aside as that was trained all together, for comparison."""
 
@@ -54,6 +60,7 @@ class Stage:
         kept_as: what the weights are put aside as that it ends with, or None.
         rebuilds: the number, in document order, of the autoencoder that learns to rebuild what it reads; None where forecasts are learnt.
         carries_head: whether its head begins as that of the stage before it, where both are of one shape.
+        is_refit: whether it learns from all windows, those that are held back included.
     """
 
     name: str
@@ -73,6 +80,12 @@ class Stage:
     kept_as: str | None = None
     rebuilds: int | None = None
     carries_head: bool = False
+    is_refit: bool = False
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether how it goes says nothing of the phases."""
+        return self.is_reference or self.is_refit
 
     @property
     def is_reference(self) -> bool:
@@ -103,10 +116,20 @@ def plan(spec: ForecasterSpec, *, is_compared: bool = False, is_inherited: bool 
             found = [replace(stage, carries_head=stage.carries_head and stage.own_head) for stage in found]
         draws += len(found)
         stages += found if phase.folds is None else _folded(found, phase.folds)
+    if spec.training.refit:
+        stages[-1] = replace(stages[-1], kept_as=JUDGED)
+        stages.append(_refit(spec, draws))
     if not is_compared:
         return tuple(stages)
     (joint,) = _stages(spec, Phase(learn="all"))
     return replace(joint, name="all, for comparison", kept_as=REFERENCE), replace(stages[0], restarts=True), *stages[1:]
+
+
+def _refit(spec: ForecasterSpec, draw: int) -> Stage:
+    last = spec.training.phases[-1]
+    epochs = -(-(last.epochs or spec.training.epochs) // REFIT_SHARE)
+    stage = _stage(spec, Phase(learn="all", epochs=epochs, lr=last.lr, patience=None), "refit", 0, len(top_blocks(spec)))
+    return replace(stage, is_refit=True, draw=draw)
 
 
 def is_joint(spec: ForecasterSpec) -> bool:

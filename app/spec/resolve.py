@@ -9,6 +9,7 @@ from typing import Any
 from app.errors import Fault, SpecError
 from app.spec.blocks import Stack
 from app.spec.cells import Lstm
+from app.spec.decoders import RecursiveDecoder
 from app.spec.forecaster import ForecasterSpec
 from app.spec.inputs import CalendarFeature, Input
 from app.spec.parse import parse_spec
@@ -18,6 +19,11 @@ HELD_OUT_HORIZONS = 3
 
 PANEL_FOR_TWO_LAYERS = 100
 """Series from which on a second layer pays (learnt from published comparisons of recurrent forecasters)."""
+
+SHORT_SEASON = 12
+"""Steps: so short a season says little of the next one by itself, and the mean over several says more."""
+
+LAGS_OF_A_SHORT_SEASON = 3
 
 _CALENDAR: Mapping[str, tuple[CalendarFeature, ...]] = {
     "min": ("hour_of_day", "day_of_week"),
@@ -35,13 +41,14 @@ class PanelFacts:
 
     Attributes:
         freq: frequency, such as `h`, `MS` or `1` for integer steps.
-        season: steps of one season.
+        season: steps of the shortest season; one where there is none.
         columns: names of the numeric covariates.
         words: names of the columns of text.
         target: what the target was called in the upload.
         series: how many there are.
         shortest: steps of the shortest series.
         longest: steps of the longest.
+        longer_seasons: steps of those that there are beside the shortest.
     """
 
     freq: str
@@ -52,6 +59,7 @@ class PanelFacts:
     shortest: int
     longest: int
     words: tuple[str, ...] = ()
+    longer_seasons: tuple[int, ...] = ()
 
 
 def default_spec(facts: PanelFacts) -> ForecasterSpec:
@@ -71,6 +79,7 @@ def resolve_spec(
     context: int | None = None,
     columns: Mapping[str, Sequence[str]] | None = None,
     training: Mapping[str, Any] | None = None,
+    scaling: Mapping[str, Any] | None = None,
     base: str = "#",
 ) -> ForecasterSpec:
     """The complete description of a job; what the job says wins over the document.
@@ -82,6 +91,7 @@ def resolve_spec(
         context: steps to look back.
         columns: columns by the name of an input, in place of the document's.
         training: fields of the document's `training` to replace.
+        scaling: the same of its `scaling`.
         base: JSON pointer of the job's request.
 
     Raises:
@@ -89,26 +99,41 @@ def resolve_spec(
     """
     document = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     document["training"] = {**document.get("training", {}), **(training or {})}
+    document["scaling"] = {**document.get("scaling", {}), **(scaling or {})}
     document["inputs"] = _inputs(spec, facts, columns or {}, base)
     steps = horizon or spec.horizon
     if steps is None:
         raise SpecError("horizon is missing; say how many steps to forecast", code="missing", pointer=f"{base}/horizon")
     document["horizon"] = steps
     document["context"] = context or spec.context or _default_context(facts, steps)
-    _complete(document["network"], facts)
+    if document["scaling"].get("baseline") == "season" and document["scaling"].get("season") is None:
+        document["scaling"]["season"] = facts.season
+    if not isinstance(spec.decoder, RecursiveDecoder) and spec.decoder.lags == "season":
+        document["decoder"]["lags"] = lags_of(facts)
+    _complete(document["network"], facts, document["context"])
     resolved = parse_spec(document, base=base)
     _check_length(resolved, facts, base)
     return resolved
 
 
-def _complete(block: dict[str, Any], facts: PanelFacts) -> None:
+def _complete(block: dict[str, Any], facts: PanelFacts, context: int) -> None:
     """Fill in what blocks have to know of the data."""
     if block["kind"] == "smooth":
         block["series"] = facts.series
         if block.get("seasons") is None:
             block["seasons"] = [facts.season] if facts.season > 1 else []
+    if block.get("dilation") == "season":
+        block["dilation"] = facts.season if facts.season < context else 1
     for one in (*block.get("blocks", ()), *block.get("branches", ()), *(block[key] for key in ("encoder", "decoder") if key in block)):
-        _complete(one, facts)
+        _complete(one, facts, context)
+
+
+def lags_of(facts: PanelFacts) -> list[int]:
+    """Lags of a series with these seasons: each of them, and of a single short one its next multiples, as far as half of the data goes."""
+    wanted = [season for season in (facts.season, *facts.longer_seasons) if season > 1]
+    if len(wanted) == 1 and wanted[0] <= SHORT_SEASON:
+        wanted = [wanted[0] * years for years in range(1, LAGS_OF_A_SHORT_SEASON + 1)]
+    return [lag for lag in wanted if lag <= facts.longest // 2] or [1]
 
 
 def _inputs(spec: ForecasterSpec, facts: PanelFacts, columns: Mapping[str, Sequence[str]], base: str) -> dict[str, Any]:
@@ -126,6 +151,8 @@ def _inputs(spec: ForecasterSpec, facts: PanelFacts, columns: Mapping[str, Seque
                 place = f"{base}/columns/{name}" if name in columns else f"{base}/inputs/{name}/columns"
                 faults.append(Fault(place, "unknown_column", _unreadable(column, group, facts, readable)))
         resolved[name] = {**group.model_dump(mode="json", exclude_unset=True), "columns": wanted}
+        if group.lags == "season":
+            resolved[name]["lags"] = lags_of(facts)
     if faults:
         raise SpecError("; ".join(fault.detail for fault in faults[:3]), faults=tuple(faults))
     return resolved

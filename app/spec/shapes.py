@@ -10,7 +10,7 @@ from typing import assert_never
 
 from app.spec.blocks import Connect, Stack
 from app.spec.cells import AnyCell, Cell, Elman, Gru, IndRnn, Lstm, MinGru, MinLstm, Slstm
-from app.spec.decoders import DirectDecoder, ForkingDecoder, RecursiveDecoder, SegmentsDecoder, SequenceDecoder
+from app.spec.decoders import DirectDecoder, ForkingDecoder, RecursiveDecoder, SegmentsDecoder, SequenceDecoder, lags_of_decoder
 from app.spec.forecaster import (
     ForecasterSpec,
     Head,
@@ -187,8 +187,8 @@ def skipped_width(block: Stack, read: int, given: int) -> int:
 
 
 def input_width(group: Input) -> int:
-    """Columns of an input: its own, and a sine and a cosine of each calendar feature; of static columns the numbers that stand for each."""
-    return len(group.columns) * (group.embed or 1) + 2 * len(group.features)
+    """Columns of an input: its own, its lags, and a sine and a cosine of each calendar feature; of static ones the numbers for each."""
+    return len(group.columns) * (group.embed or 1) + len(group.lag_steps) + 2 * len(group.features)
 
 
 def embedding_parameters(group: Input) -> int:
@@ -202,9 +202,20 @@ def targets_of(inputs: Mapping[str, Input]) -> dict[str, int]:
     return {name: group.columns.index("y") for name, group in inputs.items() if "y" in group.columns}
 
 
-def future_width(inputs: Mapping[str, Input]) -> int:
-    """Columns that are known over the horizon: those of `known: future`, and the calendar of every input."""
-    return sum((len(group.columns) if group.known == "future" else 0) + 2 * len(group.features) for group in inputs.values())
+def future_width(spec: ForecasterSpec) -> int:
+    """Columns that are known over the horizon: of `known: future`, the lags and the calendar of every input, and the decoder's lags."""
+    own = (len(group.columns) if group.known == "future" else 0 for group in spec.inputs.values())
+    others = (len(group.lag_steps) + 2 * len(group.features) for group in spec.inputs.values())
+    return sum(own) + sum(others) + len(lags_of_decoder(spec.decoder))
+
+
+def lag_columns(inputs: Mapping[str, Input]) -> Iterator[tuple[int, int]]:
+    """Which of those columns are lags, and of how many steps."""
+    first = 0
+    for group in inputs.values():
+        first += len(group.columns) if group.known == "future" else 0
+        yield from enumerate(group.lag_steps, first)
+        first += len(group.lag_steps) + 2 * len(group.features)
 
 
 def head_width(head: Head) -> int:
@@ -236,7 +247,7 @@ def decoder_multiply_adds(spec: ForecasterSpec, width: int, horizon: int) -> int
 
 def _decoder_parts(spec: ForecasterSpec, width: int, horizon: int, *, each_run: bool) -> Iterator[tuple[int, int]]:
     """Parts of a decoder: once or as often as they run, and their parameters."""
-    known, outputs = future_width(spec.inputs), head_width(spec.head)
+    known, outputs = future_width(spec), head_width(spec.head)
     match spec.decoder:
         case DirectDecoder() | ForkingDecoder():
             yield 1, affine_parameters(width + horizon * known, horizon * outputs)

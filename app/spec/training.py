@@ -81,6 +81,8 @@ class Training(Description):
         clip_norm: the gradient's norm at most; null leaves it.
         clip_value: the size of each of its numbers at most, before its norm is taken; null leaves them.
         patience: epochs without a better validation loss before training stops; null trains all epochs. The best weights are kept.
+        refit: whether the network learns on in the end, from the newest windows too, which were held back to stop by and to be scored on:
+            for half of the last phase's epochs, from its best weights. The scores are those of the network before.
         min_delta: by how much the validation loss must fall for patience to begin anew, of the training and of `plateau`.
         input_noise: deviation of normal noise on inputs that are known up to the cutoff, while training: on the target's history and past
             covariates as the network reads them, scaled. Calendar features, what is known ahead, and what is to be forecast have none.
@@ -103,6 +105,7 @@ class Training(Description):
     clip_norm: Annotated[float, Field(gt=0.0)] | None = 1.0
     clip_value: Annotated[float, Field(gt=0.0)] | None = None
     patience: Patience | None = 10
+    refit: bool = False
     min_delta: Annotated[float, Field(ge=0.0)] = 0.0
     input_noise: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from app.nets.build import Network, build
 from app.spec.forecaster import ForecasterSpec
-from app.spec.phases import REFERENCE
 from worker.training.fit import Training
 from worker.training.state import StageOutcome
 
@@ -48,10 +47,10 @@ class Comparison:
     sentence: str
 
 
-def reference_network(spec: ForecasterSpec, training: Training) -> Network:
-    """The network that was trained all together, as it was put aside."""
+def network_aside(spec: ForecasterSpec, training: Training, name: str) -> Network:
+    """A network whose weights were put aside under this name, to forecast with."""
     network = build(spec)
-    network.load_state_dict(training.kept[REFERENCE])
+    network.load_state_dict(training.kept[name])
     network.to(next(training.network.parameters()).device).eval().requires_grad_(requires_grad=False)
     return network
 
@@ -71,7 +70,7 @@ def compare(outcomes: Sequence[StageOutcome], phases: Scores, joint: Scores) -> 
 
 def _side(outcomes: Sequence[StageOutcome], scores: Scores) -> Side:
     return Side(
-        val_loss=outcomes[-1].val_loss,
+        val_loss=next((outcome.val_loss for outcome in reversed(outcomes) if outcome.val_loss is not None), None),
         scores=dict(scores),
         seconds=round(sum(outcome.seconds for outcome in outcomes), 2),
         cpu_seconds=round(sum(outcome.cpu_seconds or 0.0 for outcome in outcomes), 2),

@@ -157,7 +157,7 @@ class Training:
         outcome = progress.outcome_of(self.run.stage, sum(parameter.numel() for parameter in self.run.learners.values()))
         self.run.load(self.best)
         progress.updates = progress.largest_updates
-        progress.look = progress.look if self.run.stage.is_reference else progress.look.then(self.look())
+        progress.look = progress.look if self.run.stage.is_apart else progress.look.then(self.look())
         self.kept = kept_after(self.run, self.stages[progress.stage + 1 :], self.kept)
         self.progress = progress.next_stage(outcome)
         if not self.is_done:
@@ -287,7 +287,8 @@ def _end_epoch(training: Training, began_at: Moment) -> Epoch:
     train_loss, norm = progress.loss_sum / training.batches, progress.norm_sum / training.batches
     facts = EpochFacts(train_loss, val_loss, norm, progress.clipped / training.batches)
     progress.batch, progress.loss_sum, progress.norm_sum, progress.clipped = 0, 0.0, 0.0, 0
-    progress.history = [*(progress.history if progress.epoch > 1 else []), facts]
+    if not training.run.stage.is_refit:
+        progress.history = [*(progress.history if progress.epoch > 1 else []), facts]
     looked = training.look().metrics() if is_look_due(progress.epoch, training.batches) else {}
     flow = {"clipped": facts.clipped, **training.stepper.penalty(), **looked}
     seconds = progress.spend(began_at)

@@ -56,6 +56,8 @@ def lessons_of(stage: Stage, split: Split, span: int) -> Lessons:
     Raises:
         UnfitDataError: nothing is left without the stage's fold.
     """
+    if stage.is_refit:
+        return Lessons(split.whole.position, np.empty(0, dtype=np.int64))
     train, validation = split.train.position, split.validation.position
     if stage.folds is None:
         return Lessons(train, validation)

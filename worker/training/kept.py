@@ -1,4 +1,4 @@
-"""Which weights does a training put aside? What it began with, what has not seen a fold, and the network that it is compared with."""
+"""Which weights does a training put aside? What it began with, what has not seen a fold, and networks that are scored."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from app.spec.phases import REFERENCE, Stage
+from app.spec.phases import JUDGED, REFERENCE, Stage
 from worker.training.stage import StageRun
 from worker.training.state import clone, part
 
@@ -27,7 +27,7 @@ def kept_after(run: StageRun, later: Sequence[Stage], kept: Kept) -> Kept:
         later: stages to come.
         kept: what was aside before.
     """
-    wanted = {REFERENCE}
+    wanted = {REFERENCE, JUDGED}
     if any(other.restarts for other in later):
         wanted.add(START)
     if any(other.folds is not None for other in later):

@@ -8,6 +8,7 @@ from app.spec.cells import Lstm
 from app.spec.compile import compile_spec
 from app.spec.gallery import GALLERY
 from app.spec.limits import NetworkLimits
+from app.spec.parse import parse_spec
 from app.spec.resolve import PanelFacts, default_spec, resolve_spec
 
 FACTS = PanelFacts("MS", 12, ("rain",), "passengers", 1, 144, 144)
@@ -71,3 +72,38 @@ def test_the_default_reads_the_calendar_where_there_is_one(freq: str, inputs: li
 def test_the_default_is_deeper_for_a_large_panel() -> None:
     assert isinstance(default_spec(FACTS).network, Lstm)
     assert isinstance(default_spec(PanelFacts("MS", 12, (), "y", 100, 99, 99)).network, Stack)
+
+
+LEFT_TO_THE_DATA = {
+    "inputs": {"target": {"columns": ["y"], "lags": "season"}},
+    "scaling": {"baseline": "season"},
+    "network": {"kind": "lstm", "units": 4, "dilation": "season"},
+    "decoder": {"kind": "forking", "lags": "season"},
+}
+
+
+@pytest.mark.parametrize(
+    ("season", "longer", "context", "lags", "dilation"),
+    [
+        (24, (168,), 48, [24, 168], 24),
+        (12, (), 24, [12, 24, 36], 12),
+        (52, (), 60, [52], 52),
+        (1, (), 10, [1], 1),
+        (24, (900,), 20, [24], 1),
+    ],
+)
+def test_seasons_that_are_left_to_the_data_are_filled_in(
+    season: int, longer: tuple[int, ...], context: int, lags: list[int], dilation: int
+) -> None:
+    facts = PanelFacts("h", season, (), "y", 3, 700, 700, longer_seasons=longer)
+    spec = parse_spec(LEFT_TO_THE_DATA)
+    assert len(compile_spec(spec, NetworkLimits()).warnings) == 6
+    resolved = resolve_spec(spec, facts, horizon=6, context=context)
+    assert (list(resolved.inputs["target"].lags), list(resolved.decoder.model_dump()["lags"])) == (lags, lags)
+    assert (resolved.scaling.season, resolved.network.model_dump()["dilation"]) == (season, dilation)
+    assert compile_spec(resolved, NetworkLimits()).warnings == ()
+
+
+def test_the_scaling_of_a_job_wins_over_the_document() -> None:
+    resolved = resolve_spec(GALLERY["stacked"].spec, FACTS, horizon=6, scaling={"baseline": "season"})
+    assert (resolved.scaling.target, resolved.scaling.baseline, resolved.scaling.season) == ("standard", "season", 12)

@@ -11,7 +11,7 @@ from app.nets.build import build
 from app.spec.phases import REFERENCE, plan
 from tests.worker.training.lessons import CPU, said, spec_of, training_of, waves
 from worker.reading import Reading
-from worker.training.comparison import compare, reference_network
+from worker.training.comparison import compare, network_aside
 from worker.training.fit import Training, fit
 from worker.training.material import prepare
 from worker.training.state import StageOutcome
@@ -38,7 +38,7 @@ def test_the_phases_go_as_without_a_comparison_and_the_joint_training_as_without
         for _ in fit(training):
             pass
     assert all(torch.equal(weight, both.network.state_dict()[name]) for name, weight in plain.network.state_dict().items())
-    reference = reference_network(both._spec, both).state_dict()
+    reference = network_aside(both._spec, both, REFERENCE).state_dict()
     assert all(torch.equal(weight, reference[name]) for name, weight in joint.network.state_dict().items())
     losses = [outcome.val_loss for outcome in both.progress.outcomes]
     assert losses == [outcome.val_loss for training in (joint, plain) for outcome in training.progress.outcomes]

@@ -1,0 +1,114 @@
+"""What was a column at these positions? Values of a panel, gathered by index, with what is missing filled from what came before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from app.spec.decoders import lags_of_decoder
+from app.spec.forecaster import ForecasterSpec
+
+
+def reach_of(spec: ForecasterSpec) -> int:
+    """Steps before a cutoff that a description can see: its context, and as many more as its lags and its baseline reach back."""
+    lags = [lag for group in spec.inputs.values() for lag in group.lag_steps] + list(lags_of_decoder(spec.decoder))
+    return (spec.context or 1) + max([*lags, spec.scaling.baseline_lag or 0])
+
+
+def whole_lags_before(ahead: Int[Tensor, "cutoffs horizon"], lag: int) -> Int[Tensor, "cutoffs horizon"]:
+    """Of each horizon step the newest position that is known at the cutoff and whole lags before it, ceil(k / lag) of them for step k."""
+    step = torch.arange(ahead.shape[1], device=ahead.device)
+    return ahead - lag * (step // lag + 1)
+
+
+class Column:
+    """One flat column, and where the last observed value lies of each of its positions.
+
+    Args:
+        values: [steps of all series], NaN where missing.
+        device: where they lie.
+    """
+
+    def __init__(self, values: npt.NDArray[np.float64], device: torch.device) -> None:
+        seen = np.where(np.isfinite(values), np.arange(len(values)), -1)
+        # A copy: a table's own columns are not writable, which torch does not know how to respect.
+        self.values = torch.from_numpy(np.array(values)).to(device)
+        self._last = torch.from_numpy(np.maximum.accumulate(seen)).to(device) if (seen < 0).any() else None
+
+    def windows(self, positions: Int[Tensor, "batch steps"]) -> tuple[Float[Tensor, "batch steps"], Bool[Tensor, "batch steps"]]:
+        """Values at consecutive positions, and whether each was observed.
+
+        A missing one is the last observed one within its window; where none came before it, the mean of what the window has observed.
+        """
+        found = self.values[positions]
+        if self._last is None:
+            return found, torch.ones_like(found, dtype=torch.bool)
+        observed = found.isfinite()
+        last = self._last[positions]
+        fallback = mean_of(torch.where(observed, found, 0.0), observed)[:, None]
+        return torch.where(last >= positions[:, :1], self.values[last.clamp(min=0)], fallback), observed
+
+    def earlier(
+        self, positions: Int[Tensor, "batch steps"], lowest: Int[Tensor, " batch"], fallback: Float[Tensor, "batch _"]
+    ) -> Float[Tensor, "batch steps"]:
+        """Values at any positions, or the last observed one before each.
+
+        Args:
+            positions: some of them may lie before what a row may see.
+            lowest: the first position that a row may see.
+            fallback: what stands for a value where none was observed from there on.
+        """
+        last = positions if self._last is None else self._last[positions.clamp(min=0)]
+        is_there = (positions >= lowest[:, None]) & (last >= lowest[:, None])
+        return torch.where(is_there, self.values[last.clamp(min=0)], fallback)
+
+
+@dataclass(frozen=True)
+class Past:
+    """The target before each window's end, in the window's units.
+
+    Attributes:
+        column: the target.
+        lowest: [batch], the first position that is seen.
+        level: [batch], what stands for a value where none was observed.
+        shift: [batch], as of `Windows`.
+        scale: [batch], as of `Windows`.
+    """
+
+    column: Column
+    lowest: Int[Tensor, " batch"]
+    level: Float[Tensor, " batch"]
+    shift: Float[Tensor, " batch"]
+    scale: Float[Tensor, " batch"]
+
+    def repeated(self, times: int) -> Past:
+        """The same of each window so many times."""
+        rows = (part.repeat_interleave(times) for part in (self.lowest, self.level, self.shift, self.scale))
+        return Past(self.column, *rows)
+
+    def scaled(self, values: Float[Tensor, "batch steps"]) -> Float[Tensor, "batch steps"]:
+        """Values in the windows' units."""
+        return (values - self.shift[:, None]) / self.scale[:, None]
+
+    def at(self, positions: Int[Tensor, "batch steps"]) -> Float[Tensor, "batch steps"]:
+        """The target at positions before the windows' ends, filled."""
+        return self.scaled(self.column.earlier(positions, self.lowest, self.level[:, None]))
+
+    def lags(self, positions: Sequence[Int[Tensor, "batch steps"]]) -> list[Float[Tensor, "batch steps"]]:
+        """The target at the positions of rising lags; what the series does not reach back to is that of the shorter lag before it."""
+        found, values = [], self.level[:, None]
+        for places in positions:
+            values = self.column.earlier(places, self.lowest, values)
+            found.append(self.scaled(values).float())
+        return found
+
+
+def mean_of(values: Float[Tensor, "batch steps"], observed: Bool[Tensor, "batch steps"]) -> Float[Tensor, " batch"]:
+    """Mean of each row's observed values, 0 where there are none."""
+    return torch.where(observed, values, 0.0).sum(dim=1) / observed.sum(dim=1).clamp(min=1)
