@@ -171,7 +171,7 @@ def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]
     heads = [*SAMPLED, *(POSITIVE if is_positive else []), *([] if decoder["kind"] == "recursive" else OF_ONE)]
     head = draw(st.sampled_from(heads))
     is_counted = decoder["kind"] != "recursive" and not is_apart and head not in POSITIVE
-    baseline = draw(st.sampled_from([{}, {"baseline": "last"}, {"baseline": "season", "season": 3}])) if is_counted else {}
+    baseline: dict[str, Any] = draw(st.sampled_from([{}, {"baseline": "last"}, {"baseline": "season", "season": 3}])) if is_counted else {}
     return {
         "context": draw(st.sampled_from([6, 8, 10]) if "segment" in str(network) else st.integers(3, 12)),
         "horizon": horizon,
