@@ -22,13 +22,16 @@ from app.api.job_origin import JobOrigin, check_origin, find_origin
 from app.api.stored_models import with_models
 from app.errors import SpecError, shown
 from app.series.frequency import parse_frequency
+from app.series.season import week_of
 from app.spec.compile import compile_spec
+from app.spec.defaults import default_spec
+from app.spec.facts import PanelFacts
 from app.spec.forecaster import ForecasterSpec
 from app.spec.gallery import GALLERY
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from app.spec.phases import is_joint
-from app.spec.resolve import PanelFacts, default_spec, resolve_spec
+from app.spec.resolve import resolve_spec
 from app.store.architectures import get_architecture
 from app.store.datasets import get_dataset, get_version
 from app.store.jobs import NewJob
@@ -188,7 +191,8 @@ def facts_of(version: DatasetVersionRow, season: int | Sequence[int] | None = No
     """
     facts = version.facts
     given = sorted({season} if isinstance(season, int) else set(season or ()))
-    seasons = given or [version.season, *parse_frequency(version.freq).longer_seasons]
+    week = week_of(version.season)
+    seasons = given or [version.season, *([week] if week else [])]
     return PanelFacts(
         freq=version.freq,
         season=seasons[0],

@@ -163,7 +163,7 @@ def _new_dataset(name: str, digest: str, size_bytes: int, table: SeriesTable) ->
         digest=digest,
         size_bytes=size_bytes,
         freq=str(table.freq),
-        season=table.freq.season,
+        season=table.season,
         target=table.target,
         covariates=list(table.covariates),
         facts=table.facts,

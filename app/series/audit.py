@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,9 @@ SENTINELS = (-99.0, -200.0, -999.0, -9999.0, -99999.0, -32768.0, 9999.0, 99999.0
 SENTINEL_AT_LEAST = 3
 
 
-def inferred(time: TimeColumn, stamps: Timestamps, ids: Choice, target: Choice, regular: Regular, freq: str | None) -> dict[str, object]:
+def inferred(
+    time: TimeColumn, stamps: Timestamps, ids: Choice, target: Choice, regular: Regular, freq: str | None
+) -> dict[str, dict[str, Any]]:
     """What each column was taken for, and why."""
     return {
         "time": {"columns": list(time.names), "why": time.why, "kind": stamps.kind, "format": stamps.note},

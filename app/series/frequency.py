@@ -91,11 +91,6 @@ class Frequency:
         cycle = CYCLE[self.unit]
         return cycle // self.count if cycle % self.count == 0 else 1
 
-    @property
-    def longer_seasons(self) -> tuple[int, ...]:
-        """Steps of the natural season above that: the week, where the season is the day."""
-        return (self.season * CYCLE["D"],) if self.unit in {"h", "min"} and self.season * self.count in {CYCLE["h"], 1440} else ()
-
     def ordinals(self, times: Times) -> Ordinals:
         """Times as whole numbers that rise by `stride` a step."""
         if self.is_integer:

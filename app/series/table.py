@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -23,6 +24,7 @@ from app.series.options import TableLimits, TableOptions
 from app.series.parquet import open_parquet
 from app.series.regular import Observations, Regular, regularise
 from app.series.roles import Choice, Ids, choose_ids, choose_target, encode, named_ids
+from app.series.season import find_season
 from app.series.source import UNNAMED, Source
 from app.series.time_column import OTHER, TIME, find_time
 from app.series.time_values import TimeKind, Timestamps, settle
@@ -40,6 +42,7 @@ class SeriesTable:
         frame: `unique_id` (String), `ds` (Datetime us in UTC, Datetime us without zone, or Int64), `y` and numeric covariates (Float64),
             text covariates (String); sorted by id and time, no time missing or twice, missing values null.
         freq: distance between the rows of a series.
+        season: steps of a season: the frequency's, or where times are whole numbers what most series show.
         target: what the file calls `y`.
         covariates: numeric columns beside the target.
         text_columns: columns of text, kept as they are.
@@ -50,6 +53,7 @@ class SeriesTable:
 
     frame: pl.DataFrame
     freq: Frequency
+    season: int
     target: str
     covariates: tuple[str, ...]
     text_columns: tuple[str, ...]
@@ -86,7 +90,7 @@ def read_table(path: Path, media_type: str, options: TableOptions, limits: Table
     ids = encode(source, values, id_choice, columns.rows, limits)
     seen = Observations(ids.codes, stamps.values, values.drop(id_choice.names), columns.rows)
     regular = regularise(source, seen, ids, stamps.kind, options.freq, limits)
-    audited: dict[str, object] = {
+    audited: dict[str, dict[str, Any]] = {
         "file": source.found | {"rows": len(columns.rows) + len(columns.empty_rows), "columns": len(names)},
         "inferred": audit.inferred(time, stamps, id_choice, target, regular, options.freq),
         "changed": audit.changed(source, columns, regular) | {"gaps": audit.gaps(regular, ids, stamps)},
@@ -131,7 +135,7 @@ def _open(path: Path, media_type: str, limits: TableLimits) -> Source:
 
 
 def _table(
-    columns: Columns, stamps: Timestamps, target: Choice, ids: Ids, regular: Regular, audited: dict[str, object], *, unnamed: int
+    columns: Columns, stamps: Timestamps, target: Choice, ids: Ids, regular: Regular, audited: dict[str, dict[str, Any]], *, unnamed: int
 ) -> SeriesTable:
     values = regular.kept.values.rename({target.names[0]: "y"})
     covariates = [name for name in values.columns if name != "y" and values[name].dtype.is_numeric()]
@@ -151,7 +155,10 @@ def _table(
     target_values = frame["y"].fill_null(float("nan")).to_numpy()
     audited["series"] = extent | audit.target_findings(target_values, regular, ids)
     facts = {name: extent[name] for name in ("rows", "series", "shortest", "longest", "first", "last")} | {"time_kind": stamps.kind}
-    return SeriesTable(frame, regular.grid.freq, target.names[0], tuple(covariates), tuple(texts), stamps.kind, facts, audited)
+    freq = regular.grid.freq
+    season = find_season(target_values, regular.lengths) if freq.is_integer else freq.season
+    audited["inferred"]["freq"]["season"] = season
+    return SeriesTable(frame, freq, season, target.names[0], tuple(covariates), tuple(texts), stamps.kind, facts, {**audited})
 
 
 def _on_every_step(values: pl.DataFrame, stamps: Timestamps, ids: Ids, regular: Regular) -> pl.DataFrame:

@@ -3,72 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from app.errors import Fault, SpecError
-from app.spec.blocks import Stack
-from app.spec.cells import Lstm
 from app.spec.decoders import RecursiveDecoder
+from app.spec.defaults import YEAR_OF_MONTHS, default_context
+from app.spec.facts import PanelFacts
 from app.spec.forecaster import ForecasterSpec
-from app.spec.inputs import CalendarFeature, Input
+from app.spec.inputs import Input
 from app.spec.parse import parse_spec
 
 HELD_OUT_HORIZONS = 3
 """A series gives at least one window to train on, one to stop by and one to be scored on."""
 
-PANEL_FOR_TWO_LAYERS = 100
-"""Series from which on a second layer pays (learnt from published comparisons of recurrent forecasters)."""
-
-SHORT_SEASON = 12
-"""Steps: so short a season says little of the next one by itself, and the mean over several says more."""
-
 LAGS_OF_A_SHORT_SEASON = 3
-
-_CALENDAR: Mapping[str, tuple[CalendarFeature, ...]] = {
-    "min": ("hour_of_day", "day_of_week"),
-    "h": ("hour_of_day", "day_of_week"),
-    "D": ("day_of_week", "day_of_year"),
-    "W": ("week_of_year",),
-    "M": ("month_of_year",),
-    "Q": ("quarter_of_year",),
-}
-
-
-@dataclass(frozen=True)
-class PanelFacts:
-    """What a job has to know of its data.
-
-    Attributes:
-        freq: frequency, such as `h`, `MS` or `1` for integer steps.
-        season: steps of the shortest season; one where there is none.
-        columns: names of the numeric covariates.
-        words: names of the columns of text.
-        target: what the target was called in the upload.
-        series: how many there are.
-        shortest: steps of the shortest series.
-        longest: steps of the longest.
-        longer_seasons: steps of those that there are beside the shortest.
-    """
-
-    freq: str
-    season: int
-    columns: tuple[str, ...]
-    target: str
-    series: int
-    shortest: int
-    longest: int
-    words: tuple[str, ...] = ()
-    longer_seasons: tuple[int, ...] = ()
-
-
-def default_spec(facts: PanelFacts) -> ForecasterSpec:
-    """The document of a job that brings none: one LSTM layer, two for a large panel, and the calendar that suits the frequency."""
-    features = next((found for unit, found in _CALENDAR.items() if facts.freq.lstrip("0123456789").startswith(unit)), ())
-    inputs = {"target": Input(columns=("y",)), **({"calendar": Input(features=features)} if features else {})}
-    layer = Lstm(kind="lstm", units=64)
-    network = layer if facts.series < PANEL_FOR_TWO_LAYERS else Stack(kind="stack", blocks=(layer, layer))
-    return ForecasterSpec(inputs=inputs, network=network)
+"""One says little of the next by itself, and the mean of several says more."""
 
 
 def resolve_spec(
@@ -98,14 +47,14 @@ def resolve_spec(
         SpecError: the data has no such columns, or is too short, or an override fits nothing.
     """
     document = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    document["training"] = {**document.get("training", {}), **(training or {})}
+    document["training"] = _training(document.get("training", {}), training or {})
     document["scaling"] = {**document.get("scaling", {}), **(scaling or {})}
     document["inputs"] = _inputs(spec, facts, columns or {}, base)
     steps = horizon or spec.horizon
     if steps is None:
         raise SpecError("horizon is missing; say how many steps to forecast", code="missing", pointer=f"{base}/horizon")
     document["horizon"] = steps
-    document["context"] = context or spec.context or _default_context(facts, steps)
+    document["context"] = context or spec.context or default_context(facts, steps, facts.longest - HELD_OUT_HORIZONS * steps)
     if document["scaling"].get("baseline") == "season" and document["scaling"].get("season") is None:
         document["scaling"]["season"] = facts.season
     if not isinstance(spec.decoder, RecursiveDecoder) and spec.decoder.lags == "season":
@@ -128,10 +77,17 @@ def _complete(block: dict[str, Any], facts: PanelFacts, context: int) -> None:
         _complete(one, facts, context)
 
 
+def _training(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The document's training with what the job says; a patience that its fewer epochs never reach goes."""
+    epochs, patience = wanted.get("epochs"), written.get("patience")
+    is_idle = isinstance(epochs, int) and patience is not None and patience >= epochs
+    return {**{key: value for key, value in written.items() if key != "patience" or not is_idle}, **wanted}
+
+
 def lags_of(facts: PanelFacts) -> list[int]:
     """Lags of a series with these seasons: each of them, and of a single short one its next multiples, as far as half of the data goes."""
     wanted = [season for season in (facts.season, *facts.longer_seasons) if season > 1]
-    if len(wanted) == 1 and wanted[0] <= SHORT_SEASON:
+    if len(wanted) == 1 and wanted[0] <= YEAR_OF_MONTHS:
         wanted = [wanted[0] * years for years in range(1, LAGS_OF_A_SHORT_SEASON + 1)]
     return [lag for lag in wanted if lag <= facts.longest // 2] or [1]
 
@@ -165,11 +121,6 @@ def _unreadable(column: str, group: Input, facts: PanelFacts, readable: Sequence
         return f"{column!r} is a column of text; read it with 'known': 'static' and 'embed', or choose of the columns of numbers: {known}"
     what = "column" if group.known == "static" else "numeric column"
     return f"{column!r} is not a {what} of the dataset; columns are: {known}"
-
-
-def _default_context(facts: PanelFacts, horizon: int) -> int:
-    room = facts.longest - HELD_OUT_HORIZONS * horizon
-    return max(1, min(max(2 * facts.season, 2 * horizon), room))
 
 
 def _check_length(spec: ForecasterSpec, facts: PanelFacts, base: str) -> None:

@@ -5,10 +5,11 @@ import pytest
 from app.errors import Fault, SpecError
 from app.spec.blocks import Connect, Stack
 from app.spec.compile import CompiledSpec, compile_spec
+from app.spec.facts import PanelFacts
 from app.spec.leaves import Smooth
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
-from app.spec.resolve import PanelFacts, resolve_spec
+from app.spec.resolve import resolve_spec
 from tests.strategies_specs import connect, stack
 
 LAST = {"kind": "lstm", "units": 4, "output": "last"}

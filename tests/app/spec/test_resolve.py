@@ -3,13 +3,13 @@
 import pytest
 
 from app.errors import SpecError
-from app.spec.blocks import Stack
-from app.spec.cells import Lstm
 from app.spec.compile import compile_spec
+from app.spec.defaults import default_spec
+from app.spec.facts import PanelFacts
 from app.spec.gallery import GALLERY
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
-from app.spec.resolve import PanelFacts, default_spec, resolve_spec
+from app.spec.resolve import resolve_spec
 
 FACTS = PanelFacts("MS", 12, ("rain",), "passengers", 1, 144, 144)
 
@@ -17,6 +17,15 @@ FACTS = PanelFacts("MS", 12, ("rain",), "passengers", 1, 144, 144)
 def test_the_job_wins_over_the_document() -> None:
     spec = resolve_spec(GALLERY["stacked"].spec, FACTS, horizon=6, context=24, training={"epochs": 3})
     assert (spec.horizon, spec.context, spec.training.epochs, spec.training.batch_size) == (6, 24, 3, 32)
+
+
+def test_a_patience_that_fewer_epochs_never_reach_goes() -> None:
+    spec = default_spec(FACTS)
+    assert spec.training.patience == 5
+    assert resolve_spec(spec, FACTS, horizon=6, training={"epochs": 3}).training.patience == 10
+    assert resolve_spec(spec, FACTS, horizon=6, training={"epochs": 6}).training.patience == 5
+    with pytest.raises(SpecError, match="a patience of 4 never ends"):
+        resolve_spec(spec, FACTS, horizon=6, training={"epochs": 3, "patience": 4})
 
 
 def test_the_document_stands_where_the_job_says_nothing() -> None:
@@ -69,9 +78,29 @@ def test_the_default_reads_the_calendar_where_there_is_one(freq: str, inputs: li
     compile_spec(spec, NetworkLimits())
 
 
-def test_the_default_is_deeper_for_a_large_panel() -> None:
-    assert isinstance(default_spec(FACTS).network, Lstm)
-    assert isinstance(default_spec(PanelFacts("MS", 12, (), "y", 100, 99, 99)).network, Stack)
+@pytest.mark.parametrize(
+    ("freq", "season", "baseline", "of_input", "of_decoder", "context"),
+    [
+        ("h", 24, "season", (24, 168), (), 168),
+        ("MS", 12, "none", (), (12, 24, 36), 26),
+        ("W", 52, "last", (52,), (), 52),
+        ("1", 1, "last", (1,), (), 26),
+    ],
+)
+def test_the_default_follows_the_season(
+    freq: str, season: int, baseline: str, of_input: tuple[int, ...], of_decoder: tuple[int, ...], context: int
+) -> None:
+    longer = (168,) if season == 24 else ()
+    facts = PanelFacts(freq, season, (), "y", 100, 900, 900, longer_seasons=longer)
+    spec = resolve_spec(default_spec(facts), facts, horizon=13)
+    assert (spec.scaling.baseline, spec.inputs["target"].lags, spec.context) == (baseline, of_input, context)
+    assert tuple(spec.decoder.model_dump()["lags"]) == of_decoder
+    assert compile_spec(spec, NetworkLimits()).warnings == ()
+
+
+def test_the_default_is_wider_for_a_large_panel() -> None:
+    large = PanelFacts("MS", 12, (), "y", 1_000, 900, 900)
+    assert [spec.network.model_dump()["units"] for spec in (default_spec(FACTS), default_spec(large))] == [64, 128]
 
 
 LEFT_TO_THE_DATA = {

@@ -11,11 +11,12 @@ from app.forecasting.forecaster import Forecaster
 from app.nets.build import build
 from app.spec.blocks import every
 from app.spec.compile import compile_spec
+from app.spec.facts import PanelFacts
 from app.spec.gallery import GALLERY
 from app.spec.leaves import InstanceNorm
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
-from app.spec.resolve import PanelFacts, resolve_spec
+from app.spec.resolve import resolve_spec
 from tests.worker.training.lessons import CPU, SEASON, training_of, waves
 from worker.training.fit import fit
 from worker.training.verdict import score

@@ -11,8 +11,9 @@ from app.nets.blocks import Layer
 from app.nets.cells import Cell
 from app.nets.decoders import SegmentsDecoder
 from app.nets.distributions import SMALLEST
+from app.spec.facts import PanelFacts
 from app.spec.gallery import GALLERY
-from app.spec.resolve import PanelFacts, resolve_spec
+from app.spec.resolve import resolve_spec
 from tests.worker.training.lessons import SEASON, training_of, waves
 from worker.training.fit import Training, validation_loss
 

@@ -1,0 +1,62 @@
+"""What does a job train that brings no document? One that suits the panel; each line of it has its evidence in docs/benchmarks.md.
+
+    season                          the target is counted from     lags                                    context
+    none                            the newest value               the newest value                        two horizons
+    up to a year of months (12)     its window's mean              of the decoder: one, two, three seasons  two seasons
+    a year of weeks (52)            the newest value               of the input: the season                one season
+    longer: a day of hours          the last season                of the input: the day and the week      a week
+
+Everything else is the same: one LSTM layer, learnt at every step of long windows, with quantiles, and then on from the newest windows too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from app.spec.cells import Lstm
+from app.spec.decoders import ForkingDecoder
+from app.spec.facts import PanelFacts
+from app.spec.forecaster import ForecasterSpec, Scaling
+from app.spec.inputs import CalendarFeature, Input
+from app.spec.training import Training
+
+YEAR_OF_MONTHS, YEAR_OF_WEEKS = 12, 52
+
+LARGE_PANEL = 500_000
+"""Steps from which on wider layers pay."""
+
+_CALENDAR: Mapping[str, tuple[CalendarFeature, ...]] = {
+    "min": ("hour_of_day", "day_of_week"),
+    "h": ("hour_of_day", "day_of_week"),
+    "D": ("day_of_week", "day_of_year"),
+    "W": ("week_of_year",),
+    "M": ("month_of_year",),
+    "Q": ("quarter_of_year",),
+}
+
+TRAINING = Training(epochs=20, steps_per_epoch=100, batch_size=32, lr=0.004, patience=5, refit=True)
+
+
+def default_spec(facts: PanelFacts) -> ForecasterSpec:
+    """The document of a job that brings none."""
+    features = next((found for unit, found in _CALENDAR.items() if facts.freq.lstrip("0123456789").startswith(unit)), ())
+    is_short = 1 < facts.season <= YEAR_OF_MONTHS
+    target = Input(columns=("y",)) if is_short else Input(columns=("y",), lags="season")
+    baseline: Literal["none", "last", "season"] = "none" if is_short else "last" if facts.season in {1, YEAR_OF_WEEKS} else "season"
+    return ForecasterSpec(
+        inputs={"target": target, **({"calendar": Input(features=features)} if features else {})},
+        scaling=Scaling(target="standard", baseline=baseline),
+        network=Lstm(kind="lstm", units=128 if facts.rows >= LARGE_PANEL else 64),
+        decoder=ForkingDecoder(kind="forking", lags="season") if is_short else ForkingDecoder(kind="forking"),
+        training=TRAINING,
+    )
+
+
+def default_context(facts: PanelFacts, horizon: int, room: int) -> int:
+    """Steps that a document looks back which does not say so: at most those that there is room for."""
+    if facts.season > YEAR_OF_MONTHS:
+        wanted = max(facts.season, min(facts.longer_seasons, default=0), horizon)
+    else:
+        wanted = max(2 * facts.season, 2 * horizon)
+    return max(1, min(wanted, room))
