@@ -25,7 +25,7 @@ def test_a_patience_that_fewer_epochs_never_reach_goes() -> None:
     assert resolve_spec(spec, FACTS, horizon=6, training={"epochs": 3}).training.patience == 10
     assert resolve_spec(spec, FACTS, horizon=6, training={"epochs": 6}).training.patience == 5
     with pytest.raises(SpecError, match="a patience of 4 never ends"):
-        resolve_spec(spec, FACTS, horizon=6, training={"epochs": 3, "patience": 4})
+        compile_spec(resolve_spec(spec, FACTS, horizon=6, training={"epochs": 3, "patience": 4}), NetworkLimits())
 
 
 def test_the_document_stands_where_the_job_says_nothing() -> None:
