@@ -6,7 +6,7 @@ import math
 import time
 from typing import assert_never
 
-from app.spec.phases import REFERENCE
+from app.spec.stages import REFERENCE
 from app.store.progress import Point
 from worker.training.batching import steps_of_epoch
 from worker.training.events import Batch, Epoch, Event, Part, RateFound, Rollback, Trial

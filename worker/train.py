@@ -7,6 +7,7 @@ points, lease, orders, checkpoints
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -25,7 +26,8 @@ from app.series.table import open_arrow
 from app.series.time_values import TimeKind
 from app.spec.forecaster import ForecasterSpec
 from app.spec.parse import parse_spec, spec_digest
-from app.spec.phases import JUDGED, REFERENCE, plan
+from app.spec.phases import plan
+from app.spec.stages import REFERENCE
 from app.store.leases import NewModel, succeed
 from app.store.progress import forget_checkpoints
 from worker.asked import device_of, is_compared, season_of, threads_of, with_categories
@@ -33,7 +35,7 @@ from worker.attempt import Attempt
 from worker.lineage import lineage_of
 from worker.origins import inherited_weights, inlaid_weights
 from worker.reading import Reading
-from worker.training.comparison import compare, network_aside
+from worker.training.comparison import compare, members_of, network_aside
 from worker.training.events import Epoch, Part, RateFound, Rollback, Trial
 from worker.training.findings import find
 from worker.training.fit import Training, fit
@@ -64,15 +66,15 @@ class TrainAttempt(Attempt):
             self._ledger.tell("finding", asdict(finding))
         training.finish()
         self._ledger.note({**Reading(training).progress(), "phase": "score"})
-        judged = network_aside(spec, training, JUDGED) if JUDGED in training.kept else training.network
+        judged, final = members_of(spec, training)
         forecaster = self._forecaster(spec, judged, material, time_kind)
         scores = score(forecaster, material, forecaster.season)
         if REFERENCE in training.kept:
-            reference = self._forecaster(spec, network_aside(spec, training, REFERENCE), material, time_kind)
+            reference = self._forecaster(spec, [network_aside(spec, training, REFERENCE)], material, time_kind)
             joint = score(reference, material, reference.season)["model"]
             self._ledger.tell("comparison", asdict(compare(training.progress.outcomes, scores["model"], joint)))
         self._heed()
-        self._store(replace(forecaster, network=training.network), training, scores)
+        self._store(replace(forecaster, network=final[0], others=tuple(final[1:])), training, scores)
 
     def _load(self, spec: ForecasterSpec) -> tuple[ForecasterSpec, Panel, TimeKind]:
         """The data, and the description with what only the data says."""
@@ -135,9 +137,9 @@ class TrainAttempt(Attempt):
 
         self._ledger.checkpoint(content, training.progress.step, is_best=is_best)
 
-    def _forecaster(self, spec: ForecasterSpec, network: Network, material: Material, time_kind: TimeKind) -> Forecaster:
+    def _forecaster(self, spec: ForecasterSpec, networks: Sequence[Network], material: Material, time_kind: TimeKind) -> Forecaster:
         season = season_of(self._claim.request, self._claim.season)
-        return forecaster_of(spec, network, material, freq=self._claim.freq, season=season, time_kind=time_kind)
+        return forecaster_of(spec, networks, material, freq=self._claim.freq, season=season, time_kind=time_kind)
 
     def _store(self, forecaster: Forecaster, training: Training, scores: dict[str, Any]) -> None:
         content = dump(forecaster)
@@ -147,7 +149,7 @@ class TrainAttempt(Attempt):
             size_bytes=len(content),
             spec=forecaster.spec.model_dump(mode="json", by_alias=True),
             spec_digest=spec_digest(forecaster.spec),
-            parameters=sum(parameter.numel() for parameter in forecaster.network.parameters()),
+            parameters=sum(parameter.numel() for network in forecaster.members for parameter in network.parameters()),
             freq=forecaster.freq,
             scores=scores,
             lineage=lineage_of(self._claim, forecaster, training, self._seconds()),

@@ -160,11 +160,7 @@ def plan_job(db: Session, owner: str, request: JobRequest, limits: NetworkLimits
         raise SpecError(error.detail, code=error.fault_code, faults=faults) from error
     if origin is not None:
         check_origin(resolved, origin, request.dataset)
-    if request.compare is not None and is_joint(resolved):
-        sentence = (
-            "compare: the network is trained all together as it is, and there is nothing to compare; give training.phases, or leave it out"
-        )
-        raise SpecError(sentence, code="inert", pointer="#/compare")
+    _check_compare(request, resolved)
     name = request.name or f"{get_dataset(db, owner, request.dataset).name} {label}"[:LONGEST_NAME]
     return NewJob(
         kind=request.kind,
@@ -180,6 +176,15 @@ def plan_job(db: Session, owner: str, request: JobRequest, limits: NetworkLimits
         origin_id=None if origin is None else origin.model,
         origin_digest=None if origin is None else origin.digest,
     )
+
+
+def _check_compare(request: JobRequest, spec: ForecasterSpec) -> None:
+    if request.compare is not None and spec.training.members > 1:
+        sentence = f"compare: is of one network, and the training has {spec.training.members} members; leave one of them out"
+        raise SpecError(sentence, code="inert", pointer="#/compare")
+    if request.compare is not None and is_joint(spec):
+        what = "the network is trained all together as it is, and there is nothing to compare"
+        raise SpecError(f"compare: {what}; give training.phases, or leave it out", code="inert", pointer="#/compare")
 
 
 def facts_of(version: DatasetVersionRow, season: int | Sequence[int] | None = None) -> PanelFacts:

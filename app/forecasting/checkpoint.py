@@ -10,7 +10,7 @@ A header is read and compared with what its description builds before a tensor i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import safetensors.torch
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from app.errors import BraidcastError
 from app.forecasting.forecaster import Forecaster
-from app.nets.build import build
+from app.nets.build import Network, build
 from app.nets.heads import RESIDUAL_LEVELS
 from app.series.scaling import CovariateScaling
 from app.spec.forecaster import ForecasterSpec
@@ -28,6 +28,7 @@ from app.spec.parse import parse_spec
 FORMAT = "braidcast forecaster 1"
 DOCUMENT = "braidcast"
 RESIDUALS = "residuals"
+MEMBERS = "members"
 LENGTH_BYTES = 8
 LONGEST_HEADER = 16 * 1024 * 1024
 
@@ -54,7 +55,7 @@ def unpack(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def dump(forecaster: Forecaster) -> bytes:
     """A forecaster as bytes."""
-    tensors = dict(forecaster.network.state_dict())
+    tensors = {name: weight for number, network in enumerate(forecaster.members) for name, weight in _named(network.state_dict(), number)}
     if forecaster.residuals is not None:
         tensors[RESIDUALS] = forecaster.residuals
     document = {
@@ -84,19 +85,30 @@ def load(content: bytes, device: torch.device | None = None) -> Forecaster:
     if document.get("format") != FORMAT:
         raise BraidcastError(f"the artifact's format is {document.get('format')!r}; this version reads {FORMAT!r}")
     spec = parse_spec(document["spec"])
-    network = build(spec)
-    _compare(header, _expected(spec, network.state_dict()))
+    networks = [build(spec) for _ in range(spec.training.members)]
+    _compare(header, _expected(spec, networks))
     tensors = safetensors.torch.load(content)
     residuals = tensors.pop(RESIDUALS, None)
-    network.load_state_dict(tensors)
-    network.to(device or torch.device("cpu")).eval().requires_grad_(requires_grad=False)
+    for number, network in enumerate(networks):
+        state = network.state_dict()
+        names = (name for name, _ in _named(state, number))
+        network.load_state_dict({own: tensors[name] for own, name in zip(state, names, strict=True)})
+        network.to(device or torch.device("cpu")).eval().requires_grad_(requires_grad=False)
     scaling = CovariateScaling(document["scaling"]["mean"], document["scaling"]["deviation"])
     series = tuple(document.get("series", ()))
-    return Forecaster(spec, network, document["freq"], document["season"], document["time_kind"], scaling, residuals, series)
+    told = (document["freq"], document["season"], document["time_kind"])
+    return Forecaster(spec, networks[0], *told, scaling, residuals, series, tuple(networks[1:]))
 
 
-def _expected(spec: ForecasterSpec, weights: Mapping[str, Tensor]) -> dict[str, tuple[str, list[int]]]:
-    expected = {name: (SAFETENSORS_NAMES[tensor.dtype], list(tensor.shape)) for name, tensor in weights.items()}
+def _named(weights: Mapping[str, Tensor], member: int) -> Iterator[tuple[str, Tensor]]:
+    """Weights by their names in an artifact: those of the first network are its own."""
+    for name, weight in weights.items():
+        yield (f"{MEMBERS}.{member}.{name}" if member else name), weight
+
+
+def _expected(spec: ForecasterSpec, networks: Sequence[Network]) -> dict[str, tuple[str, list[int]]]:
+    named = (pair for number, network in enumerate(networks) for pair in _named(network.state_dict(), number))
+    expected = {name: (SAFETENSORS_NAMES[tensor.dtype], list(tensor.shape)) for name, tensor in named}
     return expected | {RESIDUALS: ("F32", [spec.horizon or 1, len(RESIDUAL_LEVELS)])}
 
 

@@ -85,6 +85,7 @@ class Forecaster:
         scaling: of the covariates.
         residuals: quantiles of a point head's scaled residuals, [horizon, RESIDUAL_LEVELS].
         series: ids of the series that it has parameters of, in the order of these; none where no layer has any.
+        others: further members of an ensemble, whose forecasts are combined with the network's by the median.
     """
 
     spec: ForecasterSpec
@@ -95,6 +96,12 @@ class Forecaster:
     scaling: CovariateScaling
     residuals: Float[Tensor, "horizon level"] | None = None
     series: tuple[str, ...] = ()
+    others: tuple[Network, ...] = ()
+
+    @property
+    def members(self) -> tuple[Network, ...]:
+        """All networks: one, or those of an ensemble."""
+        return (self.network, *self.others)
 
     @property
     def context(self) -> int:
@@ -153,28 +160,41 @@ class Forecaster:
     def forecast_windows(self, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
         """Mean [batch, horizon] and quantiles [batch, horizon, level] of gathered windows, in the series' own units.
 
-        Of a decoder that forecasts by paths they are those of its paths, with quantiles between the two nearest ones (Hazen 1914).
+        Of an ensemble each is the median of its members', so that quantiles keep their order. Of a decoder that forecasts by paths they are
+        those of its paths, with quantiles between the two nearest ones (Hazen 1914).
         """
-        if isinstance(self.spec.decoder, RecursiveDecoder):
-            paths = self.sample_windows(windows, self.spec.decoder.paths)
-            return paths.mean(axis=1), np.moveaxis(np.quantile(paths, list(levels), axis=1, method="hazen"), 0, 2)
+        found = [self._forecast(network, windows, levels) for network in self.members]
+        if len(found) == 1:
+            return found[0]
+        return np.median([mean for mean, _ in found], axis=0), np.median([quantiles for _, quantiles in found], axis=0)
+
+    def _forecast(self, network: Network, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
         with torch.inference_mode():
-            raw, outlook = self.network.look(windows.inputs, windows.future, windows.about)
+            if isinstance(self.spec.decoder, RecursiveDecoder):
+                paths = draw_paths(self.spec, network, self.head, windows, self.spec.decoder.paths).cpu().numpy()
+                return paths.mean(axis=1), np.moveaxis(np.quantile(paths, list(levels), axis=1, method="hazen"), 0, 2)
+            raw, outlook = network.look(windows.inputs, windows.future, windows.about)
             apart = windows.apart(outlook)
             mean = apart.together(self.head.mean(raw, windows.scale))
             quantiles = apart.together(self.head.quantiles(raw, levels, windows.scale))
         return mean.cpu().numpy(), quantiles.cpu().numpy()
 
     def sample_windows(self, windows: Windows, count: int) -> Values:
-        """Sample paths [batch, count, horizon] of gathered windows, in the series' own units; see `app.forecasting.paths`."""
+        """Sample paths [batch, count, horizon] of gathered windows, in the series' own units; see `app.forecasting.paths`.
+
+        Of an ensemble each member draws a share of them.
+        """
+        shares = [len(part) for part in np.array_split(np.arange(count), len(self.members))]
         with torch.inference_mode():
-            paths = draw_paths(self.spec, self.network, self.head, windows, count)
-        return paths.cpu().numpy()
+            paths = [draw_paths(self.spec, one, self.head, windows, own) for one, own in zip(self.members, shares, strict=True) if own]
+        return torch.cat(paths, dim=1).cpu().numpy()
 
     def _check(self, history: History, steps: int, place: str) -> None:
         length = len(history.columns[TARGET])
-        if length < self.context:
-            sentence = f"series {history.unique_id!r} has {length} steps; the model looks back {self.context}: send at least so many"
+        if length < self.spec.least_context:
+            sentence = (
+                f"series {history.unique_id!r} has {length} steps; the model looks back {self.spec.least_context}: send at least so many"
+            )
             raise ForecastError(sentence, code="history_too_short", pointer=f"{place}/target")
         if not np.isfinite(history.columns[TARGET][-self.context :]).any():
             sentence = f"series {history.unique_id!r} has nothing observed in its last {self.context} steps; send some of them"

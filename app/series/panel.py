@@ -82,6 +82,8 @@ class Panel:
 
     def after_missing(self, steps: int) -> Panel:
         """The same series, each with so many steps before it where nothing was observed."""
+        if steps == 0:
+            return self
         places = np.repeat(np.arange(len(self.ids)), self.lengths) * steps + steps + np.arange(self.offsets[-1])
         total = int(self.offsets[-1]) + steps * len(self.ids)
         columns = {name: np.full(total, np.nan) for name in self.columns}

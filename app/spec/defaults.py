@@ -6,7 +6,7 @@
     a year of weeks (52)            the newest value               of the input: the season                one season
     longer: a day of hours          the last season                of the input: the day and the week      a week
 
-Everything else is the same: one LSTM layer, learnt at every step of long windows, with quantiles, and then on from the newest windows too.
+Everything else is the same: one LSTM layer, for which a season is enough of a series that has no whole context; learnt at every step of long windows, with quantiles, and then on from the newest windows too.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ def default_spec(facts: PanelFacts) -> ForecasterSpec:
     target = Input(columns=("y",)) if is_short else Input(columns=("y",), lags="season")
     baseline: Literal["none", "last", "season"] = "none" if is_short else "last" if facts.season in {1, YEAR_OF_WEEKS} else "season"
     return ForecasterSpec(
+        min_context=max(facts.season, 2),
         inputs={"target": target, **({"calendar": Input(features=features)} if features else {})},
         scaling=Scaling(target="standard", baseline=baseline),
         network=Lstm(kind="lstm", units=128 if facts.rows >= LARGE_PANEL else 64),

@@ -137,10 +137,15 @@ def _the_target() -> dict[str, Input]:
 
 
 class ForecasterSpec(Description):
-    """The whole description, versioned. `context` and `horizon` may be left to the job."""
+    """The whole description, versioned. `context` and `horizon` may be left to the job.
+
+    Where `min_context` is less than the context, so many steps are enough to learn and to forecast from: what a series has not before them
+    is as if it had not been observed.
+    """
 
     version: Literal[1] = 1
     context: Steps | None = None
+    min_context: Steps | None = None
     horizon: Steps | None = None
     inputs: dict[Name, Input] = Field(default_factory=_the_target, min_length=1, max_length=64)
     scaling: Scaling = Scaling()
@@ -148,3 +153,8 @@ class ForecasterSpec(Description):
     decoder: Decoder = DirectDecoder(kind="direct")
     head: Head = QuantilesHead(kind="quantiles")
     training: Training = Training()
+
+    @property
+    def least_context(self) -> int:
+        """Steps of a history that are enough."""
+        return min(self.min_context or self.context or 1, self.context or 1)

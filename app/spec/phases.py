@@ -14,83 +14,18 @@ A network is taken as the blocks of its outermost stack (one block where it is n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from app.errors import Fault
-from app.spec.blocks import WITHOUT_WEIGHTS, Autoencoder, Block, Connect, Stack, every, inside, names_in
+from app.spec.blocks import WITHOUT_WEIGHTS, Autoencoder, Block, Connect, Model, Stack, every, inside, names_in
 from app.spec.forecaster import ForecasterSpec
 from app.spec.leaves import Smooth
 from app.spec.reconstruction import autoencoders, reconstruct_faults
+from app.spec.stages import JUDGED, REFERENCE, REFIT_SHARE, Stage, kept_without, of_members
 from app.spec.training import Phase
 
 DECODER = "decoder"
 """What `only` and `freeze` call the map from the newest state to the horizon."""
-
-REFIT_SHARE = 2
-"""A refit has one in so many of the last phase's epochs."""
-
-JUDGED = "judged"
-"""What the weights are put aside as that are scored, where the network learns on from all windows after them."""
-
-REFERENCE = "joint"
-"""What the weights of a network are put aside as that was trained all together, for comparison."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One training loop of its own.
-
-    Attributes:
-        name: what it is called in progress and reports.
-        first: top-level blocks before this one are frozen.
-        last: top-level blocks from this one on do not run; their number where all do.
-        branch: the only branch of block `first` that runs, or None for all.
-        own_head: whether it learns under a head of its own rather than under the decoder.
-        only: the only blocks that learn, by name; None for all that run.
-        frozen: blocks that do not learn, by name.
-        epochs: at most.
-        lr: at the start; `auto` where a range test finds it.
-        patience: epochs without a better validation loss, or None.
-        draw: what its random draws are told apart by from those of other stages.
-        folds: folds that the training windows are cut into, or None.
-        fold: it learns from windows that share nothing with those of this fold; with folds and without one, it learns from all of them on
-            what those before it give that were trained without their fold.
-        restarts: whether it begins from the weights that the training began with.
-        kept_as: what the weights are put aside as that it ends with, or None.
-        rebuilds: the number, in document order, of the autoencoder that learns to rebuild what it reads; None where forecasts are learnt.
-        carries_head: whether its head begins as that of the stage before it, where both are of one shape.
-        is_refit: whether it learns from all windows, those that are held back included.
-    """
-
-    name: str
-    first: int
-    last: int
-    branch: int | None
-    own_head: bool
-    only: frozenset[str] | None
-    frozen: frozenset[str]
-    epochs: int
-    lr: float | Literal["auto"]
-    patience: int | None
-    draw: int = 0
-    folds: int | None = None
-    fold: int | None = None
-    restarts: bool = False
-    kept_as: str | None = None
-    rebuilds: int | None = None
-    carries_head: bool = False
-    is_refit: bool = False
-
-    @property
-    def is_apart(self) -> bool:
-        """Whether how it goes says nothing of the phases."""
-        return self.is_reference or self.is_refit
-
-    @property
-    def is_reference(self) -> bool:
-        """Whether it is the joint training that the phases are compared with, and no part of the model."""
-        return self.kept_as == REFERENCE
 
 
 def top_blocks(spec: ForecasterSpec) -> tuple[Block, ...]:
@@ -119,6 +54,9 @@ def plan(spec: ForecasterSpec, *, is_compared: bool = False, is_inherited: bool 
     if spec.training.refit:
         stages[-1] = replace(stages[-1], kept_as=JUDGED)
         stages.append(_refit(spec, draws))
+    if spec.training.members > 1:
+        is_given = is_inherited or any(isinstance(block, Model) for block in every(spec.network))
+        return of_members(stages, spec.training.members, redraws=not is_given)
     if not is_compared:
         return tuple(stages)
     (joint,) = _stages(spec, Phase(learn="all"))
@@ -135,11 +73,6 @@ def _refit(spec: ForecasterSpec, draw: int) -> Stage:
 def is_joint(spec: ForecasterSpec) -> bool:
     """Whether the phases are nothing but joint training."""
     return [phase.learn for phase in spec.training.phases] == ["all"]
-
-
-def kept_without(fold: int) -> str:
-    """What the weights are put aside as that have not seen a fold."""
-    return f"fold{fold}"
 
 
 def _folded(stages: list[Stage], folds: int) -> list[Stage]:

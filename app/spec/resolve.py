@@ -55,6 +55,8 @@ def resolve_spec(
         raise SpecError("horizon is missing; say how many steps to forecast", code="missing", pointer=f"{base}/horizon")
     document["horizon"] = steps
     document["context"] = context or spec.context or default_context(facts, steps, facts.longest - HELD_OUT_HORIZONS * steps)
+    if spec.min_context is not None:
+        document["min_context"] = min(spec.min_context, document["context"])
     if document["scaling"].get("baseline") == "season" and document["scaling"].get("season") is None:
         document["scaling"]["season"] = facts.season
     if not isinstance(spec.decoder, RecursiveDecoder) and spec.decoder.lags == "season":
@@ -124,7 +126,7 @@ def _unreadable(column: str, group: Input, facts: PanelFacts, readable: Sequence
 
 
 def _check_length(spec: ForecasterSpec, facts: PanelFacts, base: str) -> None:
-    context, horizon = spec.context or 1, spec.horizon or 1
+    context, horizon = spec.least_context, spec.horizon or 1
     needed = context + HELD_OUT_HORIZONS * horizon
     if facts.longest >= needed:
         return

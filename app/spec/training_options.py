@@ -26,6 +26,8 @@ def training_faults(spec: ForecasterSpec) -> Iterator[Option]:
     if training.input_noise and not any(noisy_columns(group) for group in spec.inputs.values()):
         sentence = f"no input has a column that is known up to the cutoff only, so that a noise of {training.input_noise:g} has nothing"
         yield "training/input_noise", "inert", f"{sentence} to be added to; leave it out"
+    if training.members > 1 and any(phase.folds is not None for phase in training.phases):
+        yield "training/members", "with_folds", "members with folds would train each fold once more for each; leave members or folds out"
     yield from _batch_faults(training)
     yield from _schedule_faults(training)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from app.nets.build import Network, build
 from app.spec.forecaster import ForecasterSpec
+from app.spec.stages import JUDGED, MEMBER
 from worker.training.fit import Training
 from worker.training.state import StageOutcome
 
@@ -45,6 +46,14 @@ class Comparison:
     phases: Side
     joint: Side
     sentence: str
+
+
+def members_of(spec: ForecasterSpec, training: Training) -> tuple[list[Network], list[Network]]:
+    """The networks that are scored, and those that forecast: the same ones unless they have learnt on from all windows."""
+    count = spec.training.members
+    final = [network_aside(spec, training, f"{MEMBER}{number}") for number in range(count)] if count > 1 else [training.network]
+    names = [name for name in training.kept if name.startswith(JUDGED)]
+    return [network_aside(spec, training, name) for name in names] or final, final
 
 
 def network_aside(spec: ForecasterSpec, training: Training, name: str) -> Network:

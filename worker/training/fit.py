@@ -18,10 +18,12 @@ from torch import Tensor
 
 from app.nets.build import Network, build_head
 from app.spec.forecaster import ForecasterSpec
-from app.spec.phases import Stage, plan
+from app.spec.phases import plan
+from app.spec.stages import Stage
 from app.spec.training import Training as TrainingSpec
 from worker.training.batching import draw_epoch, is_look_due, steps_of_epoch, windows_of_step
 from worker.training.events import Batch, Epoch, Event, Part, RateFound, Rollback
+from worker.training.first_weights import draw_first
 from worker.training.folds import check_folds, lessons_of
 from worker.training.gradients import measure
 from worker.training.kept import HEAD, START, Kept, kept_after, kept_in
@@ -30,7 +32,6 @@ from worker.training.material import Material
 from worker.training.optimisers import optimiser_of
 from worker.training.range_test import find_rate, trial_rows
 from worker.training.schedules import factor_at
-from worker.training.series import begin_series
 from worker.training.stage import StageRun
 from worker.training.state import (
     EpochFacts,
@@ -81,9 +82,7 @@ class Training:
         # Where a step or a test of rates began that goes on: what a checkpoint keeps meanwhile.
         self.held: tuple[dict[str, Tensor], dict[str, Any]] | None = None
         check_folds(self.stages, material.split, self._span)
-        torch.manual_seed(self.settings.seed)
-        network.initialise()
-        begin_series(spec, network, material)
+        draw_first(spec, network, material, 0)
         self.begin_with({})
 
     def begin_with(self, weights: Mapping[str, Tensor]) -> None:
@@ -97,6 +96,8 @@ class Training:
         stage = self.stages[min(self.progress.stage, len(self.stages) - 1)]
         if stage.restarts and START in self.kept:
             self.network.load_state_dict(self.kept[START])
+        if stage.drawn_as is not None:
+            draw_first(self._spec, self.network, self.material, stage.drawn_as)
         self.lessons = lessons_of(stage, self.material.split, self._span)
         self.run = StageRun(self._spec, stage, self.network, self._device)
         self.optimizer = optimiser_of(self.network, self.run.learners.values(), self.settings)
@@ -143,8 +144,7 @@ class Training:
 
     def restore(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
         """Go on from what `capture` gave."""
-        self.progress = progress_in(document)
-        self.kept = kept_in(tensors)
+        self.progress, self.kept = progress_in(document), kept_in(tensors)
         self._begin_stage()
         self.run.load(part(tensors, "now."))
         self.best = {name: tensor.to(self._device) for name, tensor in part(tensors, "best.").items()}

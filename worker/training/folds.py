@@ -22,7 +22,7 @@ from app.errors import UnfitDataError
 from app.nets.build import Network
 from app.series.split import Split
 from app.series.windows import Cutoffs
-from app.spec.phases import Stage, kept_without
+from app.spec.stages import Stage, kept_without
 
 SERIES_A_FOLD = 10
 """Series from which on a fold is made of series: so many stand for those that are left. Of fewer series it is a block of time of each."""

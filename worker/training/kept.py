@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from app.spec.phases import JUDGED, REFERENCE, Stage
+from app.spec.stages import JUDGED, MEMBER, REFERENCE, Stage
 from worker.training.stage import StageRun
 from worker.training.state import clone, part
 
@@ -27,7 +27,7 @@ def kept_after(run: StageRun, later: Sequence[Stage], kept: Kept) -> Kept:
         later: stages to come.
         kept: what was aside before.
     """
-    wanted = {REFERENCE, JUDGED}
+    wanted = {name for name in kept if name.startswith((REFERENCE, JUDGED, MEMBER))}
     if any(other.restarts for other in later):
         wanted.add(START)
     if any(other.folds is not None for other in later):

@@ -15,10 +15,6 @@ from app.series.split import Split, split_panel, training_part
 from app.spec.blocks import every
 from app.spec.forecaster import COUNT_HEADS, POSITIVE_HEADS, ForecasterSpec
 from app.spec.leaves import Smooth
-from app.spec.resolve import HELD_OUT_HORIZONS
-
-SHORT_IN_CONTEXTS = 2
-"""Series of less than so many contexts, beside what is held back, are short."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +51,7 @@ def prepare(spec: ForecasterSpec, panel: Panel, device: torch.device) -> Materia
     smoothing = next((block for block in every(spec.network) if isinstance(block, Smooth)), None)
     if smoothing is not None and smoothing.form == "multiplicative":
         _check_positive(panel)
-    panel = _with_room(panel, spec.context or 1, spec.horizon or 1)
+    panel = panel.after_missing((spec.context or 1) - spec.least_context)
     split = split_panel(panel, spec.context or 1, spec.horizon or 1)
     if len(split.train) == 0:
         raise UnfitDataError(
@@ -70,12 +66,6 @@ def prepare(spec: ForecasterSpec, panel: Panel, device: torch.device) -> Materia
         scaling = CovariateScaling.fit({name: panel.columns[name][learnt] for name in covariates})
     known = None if smoothing is None else KnownSeries(np.arange(len(panel.ids)))
     return Material(panel, split, scaling, WindowSource(spec, panel, scaling, device, known))
-
-
-def _with_room(panel: Panel, context: int, horizon: int) -> Panel:
-    """The panel, with half a context of missing steps before each series where they are short: otherwise most have few windows, or none."""
-    is_short = bool(np.median(panel.lengths) < SHORT_IN_CONTEXTS * context + HELD_OUT_HORIZONS * horizon)
-    return panel.after_missing(context // 2) if is_short else panel
 
 
 def _check_positive(panel: Panel) -> None:

@@ -23,7 +23,8 @@ from app.nets.outlook import HIDDEN
 from app.nets.run import About, Run
 from app.spec.blocks import sources_in
 from app.spec.forecaster import ForecasterSpec
-from app.spec.phases import DECODER, Stage, top_blocks
+from app.spec.phases import DECODER, top_blocks
+from app.spec.stages import Stage
 from worker.training.folds import Lessons, OutOfFold
 from worker.training.rebuilding import Rebuilder, rebuilding_weights
 

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from app.spec.phases import Stage
+from app.spec.stages import Stage
 from app.spec.training import Training
 from worker.training.looks import Look, look_in
 from worker.training.schedules import is_cut_due

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -34,19 +34,21 @@ SCORED_LEVELS = (0.1, 0.5, 0.9)
 Values = npt.NDArray[np.float64]
 
 
-def forecaster_of(spec: ForecasterSpec, network: Network, material: Material, *, freq: str, season: int, time_kind: TimeKind) -> Forecaster:
+def forecaster_of(
+    spec: ForecasterSpec, networks: Sequence[Network], material: Material, *, freq: str, season: int, time_kind: TimeKind
+) -> Forecaster:
     """A trained network as a forecaster, with the residuals that its head wants.
 
     Args:
         spec: complete.
-        network: trained.
+        networks: trained; several of an ensemble.
         material: what it was trained on.
         freq: of the series.
         season: steps of one season.
         time_kind: how times are written.
     """
-    series = material.panel.ids if isinstance(network.series, Smoothing) else ()
-    bare = Forecaster(spec, network, freq, season, time_kind, material.scaling, series=series)
+    series = material.panel.ids if isinstance(networks[0].series, Smoothing) else ()
+    bare = Forecaster(spec, networks[0], freq, season, time_kind, material.scaling, series=series, others=tuple(networks[1:]))
     return replace(bare, residuals=measure_residuals(bare, material)) if isinstance(spec.head, PointHead) else bare
 
 
@@ -130,8 +132,7 @@ def _chunks(material: Material, cutoffs: Cutoffs) -> Iterator[Windows]:
 
 
 def _errors(forecaster: Forecaster, windows: Windows) -> Values:
-    with torch.inference_mode():
-        raw, outlook = forecaster.network.look(windows.inputs, windows.future, windows.about)
-        apart = windows.apart(outlook)
-        errors = torch.where(apart.observed, apart.target - forecaster.head.mean(raw, apart.scale), torch.nan)
-    return errors.double().cpu().numpy()
+    mean, _ = forecaster.forecast_windows(windows, ())
+    actual = windows.together(windows.target).cpu().numpy()
+    errors = (actual - mean) / windows.scales[:, None].cpu().numpy()
+    return np.where(windows.observed.cpu().numpy(), errors, np.nan)

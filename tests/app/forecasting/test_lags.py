@@ -116,8 +116,8 @@ def test_a_history_is_read_as_far_as_lags_reach_and_no_further(changes: dict[str
 
 
 def test_a_shorter_history_beside_a_longer_one_is_forecast_as_alone() -> None:
-    forecaster = forecaster_of(decoder={"kind": "direct", "lags": [3, 20]})
-    short, long = history_of("short", length=8), history_of("long", length=60, seed=1)
+    forecaster = forecaster_of(decoder={"kind": "direct", "lags": [3, 20]}, min_context=4)
+    short, long = history_of("short", length=5), history_of("long", length=60, seed=1)
     (alone,) = forecaster.predict([short])
     together = forecaster.predict([long, short])[1]
     np.testing.assert_allclose(together.mean, alone.mean, rtol=1e-5)

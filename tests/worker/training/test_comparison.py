@@ -8,7 +8,8 @@ import torch
 
 from app.forecasting.checkpoint import pack, unpack
 from app.nets.build import build
-from app.spec.phases import REFERENCE, plan
+from app.spec.phases import plan
+from app.spec.stages import REFERENCE
 from tests.worker.training.lessons import CPU, said, spec_of, training_of, waves
 from worker.reading import Reading
 from worker.training.comparison import compare, network_aside

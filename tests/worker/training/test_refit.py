@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from app.series.split import split_panel
-from app.spec.phases import JUDGED, plan
+from app.spec.phases import plan
+from app.spec.stages import JUDGED
 from tests.worker.training.lessons import CPU, spec_of, training_of, waves
 from worker.training.comparison import network_aside
 from worker.training.events import Epoch
@@ -62,11 +63,10 @@ def test_phases_are_followed_by_one_refit() -> None:
     assert (stages[-1].epochs, stages[-1].draw) == (2, 3)
 
 
-def test_short_series_begin_with_missing_steps_and_long_ones_do_not() -> None:
-    spec = spec_of()
-    short, long = (prepare(spec, waves(length=length), CPU).panel for length in (36, 120))
-    assert short.lengths.tolist() == [43, 43, 43]
-    assert np.isnan(short.values(1)[:7]).all()
-    np.testing.assert_array_equal(short.values(1)[7:], waves(length=36).values(1))
-    assert short.times(0)[7] == waves().start(0)
-    assert long.lengths.tolist() == [120, 120, 120]
+def test_series_begin_with_missing_steps_where_less_than_a_context_is_enough() -> None:
+    panel = prepare(spec_of(min_context=7), waves(length=36), CPU).panel
+    assert panel.lengths.tolist() == [43, 43, 43]
+    assert np.isnan(panel.values(1)[:7]).all()
+    np.testing.assert_array_equal(panel.values(1)[7:], waves(length=36).values(1))
+    assert panel.times(0)[7] == waves().start(0)
+    assert prepare(spec_of(), waves(), CPU).panel.lengths.tolist() == [120, 120, 120]

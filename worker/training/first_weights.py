@@ -1,8 +1,9 @@
-"""Where do parameters of single series begin? Fitted to the part of each that is learnt from."""
+"""Which weights does a training begin with? Drawn ones; parameters of single series are fitted to the part of each that is learnt from."""
 
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
 from app.nets.build import Network
@@ -10,6 +11,23 @@ from app.nets.smoothing import Smoothing
 from app.series.panel import TARGET
 from app.spec.forecaster import ForecasterSpec
 from worker.training.material import Material
+
+MEMBER_SEED = 0x9E3779B97F4A7C15
+"""Sets the draws of an ensemble's members apart."""
+
+
+def draw_first(spec: ForecasterSpec, network: Network, material: Material, member: int) -> None:
+    """Draw a network's weights from the description's seed.
+
+    Args:
+        spec: complete.
+        network: whose weights are drawn.
+        material: what it will learn from.
+        member: its number in an ensemble.
+    """
+    torch.manual_seed((spec.training.seed + member * MEMBER_SEED) % 2**63)
+    network.initialise()
+    begin_series(spec, network, material)
 
 
 def begin_series(spec: ForecasterSpec, network: Network, material: Material) -> None:

@@ -1,0 +1,81 @@
+"""An ensemble's members are trained as if alone, and forecast as one by the median."""
+
+import numpy as np
+import pytest
+import torch
+
+from app.forecasting.checkpoint import dump, load
+from app.forecasting.forecaster import Forecaster
+from app.spec.phases import plan
+from tests.worker.training.lessons import SEASON, spec_of, training_of
+from worker.training.comparison import members_of
+from worker.training.fit import Training, fit
+from worker.training.verdict import forecaster_of, score
+
+TRAINING = {"epochs": 2, "batch_size": 32, "steps_per_epoch": 5, "patience": None}
+THREE = {"training": TRAINING | {"members": 3}}
+
+
+def trained(training: Training) -> Training:
+    for _ in fit(training):
+        pass
+    training.finish()
+    return training
+
+
+def forecaster_from(training: Training) -> Forecaster:
+    _, final = members_of(training._spec, training)
+    return forecaster_of(training._spec, final, training.material, freq="D", season=SEASON, time_kind="naive")
+
+
+def test_the_first_member_is_the_network_of_a_training_without_others() -> None:
+    alone = trained(training_of(spec_of(training=TRAINING))).network.state_dict()
+    _, members = members_of((three := trained(training_of(spec_of(**THREE))))._spec, three)
+    assert len(members) == 3
+    for name, weight in members[0].state_dict().items():
+        torch.testing.assert_close(weight, alone[name], rtol=0, atol=0)
+    assert not torch.equal(members[1].state_dict()[name], members[2].state_dict()[name])
+
+
+def test_each_is_scored_before_its_refit() -> None:
+    training = trained(training_of(spec_of(training=TRAINING | {"members": 2, "refit": True})))
+    assert [stage.name for stage in training.stages] == [f"{what}, member {one} of 2" for one in (1, 2) for what in ("all", "refit")]
+    judged, final = members_of(training._spec, training)
+    assert (len(judged), len(final), len({*training.kept})) == (2, 2, 4)
+    scores = score(
+        forecaster_of(training._spec, judged, training.material, freq="D", season=SEASON, time_kind="naive"), training.material, SEASON
+    )
+    assert np.isfinite(scores["model"]["mase"] or np.nan)
+
+
+@pytest.mark.parametrize("head", [{"kind": "quantiles", "levels": [0.1, 0.5, 0.9]}, {"kind": "point"}, {"kind": "normal"}])
+def test_a_forecast_is_the_median_of_theirs_and_comes_back_from_bytes(head: dict[str, object]) -> None:
+    training = trained(training_of(spec_of(**THREE, head=head)))
+    forecaster = forecaster_from(training)
+    windows = training.material.source.batch(training.material.split.test.position)
+    mean, quantiles = forecaster.forecast_windows(windows, (0.1, 0.5, 0.9))
+    alone = [Forecaster(training._spec, one, "D", SEASON, "naive", training.material.scaling) for one in forecaster.members]
+    np.testing.assert_allclose(mean, np.median([one.forecast_windows(windows, ())[0] for one in alone], axis=0), rtol=1e-6)
+    assert (np.diff(quantiles, axis=2) >= 0).all()
+    again = load(dump(forecaster))
+    assert len(again.members) == 3
+    np.testing.assert_array_equal(again.forecast_windows(windows, (0.1, 0.5, 0.9))[1], quantiles)
+    assert forecaster.sample_windows(windows, 7).shape == (len(windows.scale), 7, 4)
+
+
+def test_killed_and_resumed_equals_never_killed() -> None:
+    straight = forecaster_from(trained(training_of(spec_of(**THREE))))
+    killed = training_of(spec_of(**THREE))
+    events = fit(killed)
+    while killed.progress.stage < 1 or killed.progress.batch < 2:
+        next(events)
+    state = killed.capture()
+    resumed = training_of(spec_of(**THREE))
+    resumed.restore(*state)
+    assert dump(forecaster_from(trained(resumed))) == dump(straight)
+
+
+def test_members_of_an_origin_begin_with_its_weights() -> None:
+    stages = plan(spec_of(**THREE), is_inherited=True)
+    assert [(stage.drawn_as, stage.restarts) for stage in stages] == [(None, False), (None, True), (None, True)]
+    assert [stage.draw for stage in stages] == [0, 1, 2]
