@@ -191,10 +191,8 @@ class Forecaster:
 
     def _check(self, history: History, steps: int, place: str) -> None:
         length = len(history.columns[TARGET])
-        if length < self.spec.least_context:
-            sentence = (
-                f"series {history.unique_id!r} has {length} steps; the model looks back {self.spec.least_context}: send at least so many"
-            )
+        if length < (least := self.spec.least_context):
+            sentence = f"series {history.unique_id!r} has {length} steps; the model looks back {least}: send at least so many"
             raise ForecastError(sentence, code="history_too_short", pointer=f"{place}/target")
         if not np.isfinite(history.columns[TARGET][-self.context :]).any():
             sentence = f"series {history.unique_id!r} has nothing observed in its last {self.context} steps; send some of them"

@@ -6,7 +6,8 @@
     a year of weeks (52)            the newest value               of the input: the season                one season
     longer: a day of hours          the last season                of the input: the day and the week      a week
 
-Everything else is the same: one LSTM layer, for which a season is enough of a series that has no whole context; learnt at every step of long windows, with quantiles, and then on from the newest windows too.
+Everything else is the same: one LSTM layer, learnt at every step of long windows, with quantiles, and then on from the newest windows.
+A season is enough of a series that has no whole context.
 """
 
 from __future__ import annotations

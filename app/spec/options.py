@@ -26,11 +26,8 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
     A default that is written out is no wish: what has been completed can be sent again.
     """
     if spec.min_context is not None and spec.context is not None and spec.min_context > spec.context:
-        yield (
-            "min_context",
-            "too_large",
-            f"min_context is {spec.min_context} and the context {spec.context}; make it smaller, or leave it out",
-        )
+        sentence = f"min_context is {spec.min_context} and the context {spec.context}; make it at most as long"
+        yield "min_context", "too_large", sentence
     for name, group in spec.inputs.items():
         yield from _input_faults(f"inputs/{name}", group)
     head = spec.head
