@@ -40,6 +40,45 @@ def mase(actual: Values, forecast: Values, scales: Values) -> float:
     return _mean(np.abs(actual - forecast) / known[:, None])
 
 
+def rmsse(actual: Values, forecast: Values, scales: Values) -> float:
+    """Root mean squared scaled error of the M5 competition (Makridakis et al. 2022): a root per series, then their mean without weights.
+
+    Args:
+        actual: [series, steps].
+        forecast: [series, steps].
+        scales: [series], `squared_step` of each series' training part; a series without one (0 or NaN) does not count.
+    """
+    known = np.where(np.isfinite(scales) & (scales > 0.0), scales, np.nan)
+    scaled = (actual - forecast) ** 2 / known[:, None]
+    counts = np.isfinite(scaled).sum(axis=1)
+    sums = np.where(np.isfinite(scaled), scaled, 0.0).sum(axis=1)
+    return _mean(np.sqrt(sums[counts > 0] / counts[counts > 0]))
+
+
+def msis(actual: Values, lower: Values, upper: Values, scales: Values, level: float) -> float:
+    """Mean scaled interval score of the M4 competition (Gneiting and Raftery 2007): width, and 2 / alpha for what lies outside, scaled.
+
+    Args:
+        actual: [series, steps].
+        lower: of the interval, [series, steps].
+        upper: of the interval, [series, steps].
+        scales: [series], as `mase` has them.
+        level: of the interval, between 0 and 1; alpha is 1 - level. M4's is 0.95.
+    """
+    known = np.where(np.isfinite(scales) & (scales > 0.0), scales, np.nan)
+    outside = np.maximum(lower - actual, 0.0) + np.maximum(actual - upper, 0.0)
+    return _mean((upper - lower + 2.0 / (1.0 - level) * outside) / known[:, None])
+
+
+def squared_step(history: Values) -> float:
+    """Mean of (x_t - x_{t-1})^2 over a training part, from its first value on that is not zero: what RMSSE divides by, whatever the season.
+
+    M5 leaves the leading zeros out, since nothing was sold before the first sale. NaN when it is too short.
+    """
+    begun = np.flatnonzero(np.isfinite(history) & (history != 0.0))
+    return _mean(np.diff(history[begun[0] :]) ** 2) if len(begun) else float("nan")
+
+
 def seasonal_error(history: Values, season: int) -> float:
     """Mean of |x_t - x_{t-season}| over a training part: what MASE divides by; NaN when it is too short."""
     return _mean(np.abs(history[season:] - history[:-season])) if len(history) > season else float("nan")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from app.series.baselines import naive2, seasonal_naive
-from app.series.scores import coverage, mae, mase, pinball, rmse, seasonal_error, smape
+from app.series.scores import coverage, mae, mase, msis, pinball, rmse, rmsse, seasonal_error, smape, squared_step
 
 NAN = float("nan")
 ACTUAL = np.array([[1.0, 2.0], [NAN, 4.0]])
@@ -27,6 +27,28 @@ def test_smape_is_zero_where_both_are_zero_and_at_most_200() -> None:
 
 def test_mase_leaves_series_without_a_scale_out() -> None:
     assert mase(np.array([[2.0], [2.0], [2.0]]), np.zeros((3, 1)), np.array([1.0, 0.0, NAN])) == 2.0
+
+
+def test_rmsse_is_a_root_of_each_series_and_then_their_mean() -> None:
+    actual, forecast = np.array([[1.0, 5.0], [4.0, NAN], [7.0, 7.0]]), np.array([[4.0, 1.0], [2.0, 0.0], [0.0, 0.0]])
+    # sqrt((9 + 16) / 2 / 2) = 2.5 and sqrt(4 / 1) = 2; the third has no scale.
+    assert rmsse(actual, forecast, np.array([2.0, 1.0, 0.0])) == pytest.approx((2.5 + 2.0) / 2)
+    assert np.isnan(rmsse(actual, forecast, np.full(3, NAN)))
+
+
+def test_the_scale_of_rmsse_begins_with_the_first_sale_and_knows_no_season() -> None:
+    assert squared_step(np.array([0.0, 0.0, 2.0, 3.0, 0.0])) == (1.0 + 9.0) / 2
+    assert squared_step(np.array([NAN, 1.0, NAN, 4.0, 6.0])) == 4.0
+    assert np.isnan([squared_step(np.zeros(4)), squared_step(np.array([5.0]))]).all()
+
+
+def test_msis_is_the_width_and_what_lies_outside_over_the_scale() -> None:
+    actual = np.array([[5.0, 1.0, 12.0, NAN]])
+    lower, upper = np.full((1, 4), 2.0), np.full((1, 4), 10.0)
+    # widths of 8; 1 is 1 below and 12 is 2 above, each times 2 / 0.05 = 40; (8 + 48 + 88) / 3 / scale 2
+    assert msis(actual, lower, upper, np.array([2.0]), 0.95) == pytest.approx((8 + 48 + 88) / 3 / 2)
+    assert msis(actual, lower, upper, np.array([2.0]), 0.8) == pytest.approx((8 + 18 + 28) / 3 / 2)
+    assert np.isnan(msis(actual, lower, upper, np.array([0.0]), 0.95))
 
 
 def test_seasonal_error_needs_more_than_a_season() -> None:
