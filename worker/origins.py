@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from app.errors import JobError, NotFoundError
@@ -28,7 +29,7 @@ def inlaid_weights(network: Network, artifacts: ArtifactStore) -> dict[str, Tens
     found = [(place, module) for place, module in network.named_modules() if isinstance(module, Inlaid)]
     outermost = [(place, module) for place, module in found if not any(place.startswith(f"{other}.") for other, _ in found)]
     for place, module in outermost:
-        origin = _read(artifacts, module.digest, "a model in the network", "#/architecture/network")
+        origin = read_origin(artifacts, module.digest, "a model in the network", "#/architecture/network")
         weights |= {f"{place}.body.{name}": weight for name, weight in origin.network.body.state_dict().items()}
     return weights
 
@@ -47,14 +48,26 @@ def inherited_weights(
     Raises:
         JobError: the origin is gone, since the job had ended before it was tried again.
     """
-    origin = _read(artifacts, digest, f"{origin_id}, which the job starts from,", "#/init_from")
+    origin = read_origin(artifacts, digest, f"{origin_id}, which the job starts from,", "#/init_from")
     found = inheritance(spec, origin.spec)
     told = {"taken": [asdict(taken) for taken in found.taken], "left": [asdict(left) for left in found.left]}
     return found.weights(origin.network.state_dict()), {"model": origin_id, **told, "notes": list(found.notes)}
 
 
-def _read(artifacts: ArtifactStore, digest: str, what: str, pointer: str) -> Forecaster:
+def read_origin(artifacts: ArtifactStore, digest: str, what: str, pointer: str, device: torch.device | None = None) -> Forecaster:
+    """A stored model that a job needs.
+
+    Args:
+        artifacts: where it lies.
+        digest: of its artifact.
+        what: it is called in a sentence.
+        pointer: where the request names it.
+        device: where it is to compute; the CPU by default.
+
+    Raises:
+        JobError: it was deleted since.
+    """
     try:
-        return load(artifacts.read(digest))
+        return load(artifacts.read(digest), device)
     except NotFoundError as error:
-        raise JobError(f"{what} was deleted before the training began; ask for another job", code="origin_gone", pointer=pointer) from error
+        raise JobError(f"{what} was deleted before the job began; ask for another job", code="origin_gone", pointer=pointer) from error

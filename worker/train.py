@@ -17,12 +17,7 @@ from sqlalchemy.orm import Session
 from app.errors import BraidcastError
 from app.forecasting.checkpoint import dump, pack, unpack
 from app.forecasting.forecaster import Forecaster
-from app.forecasting.windows import columns_of, statics_of
 from app.nets.build import Network, build
-from app.series.categories import encode_categories
-from app.series.frequency import parse_frequency
-from app.series.panel import Panel, panel_of
-from app.series.table import open_arrow
 from app.series.time_values import TimeKind
 from app.spec.forecaster import ForecasterSpec
 from app.spec.parse import parse_spec, spec_digest
@@ -30,9 +25,10 @@ from app.spec.phases import plan
 from app.spec.stages import REFERENCE
 from app.store.leases import NewModel, succeed
 from app.store.progress import forget_checkpoints
-from worker.asked import device_of, is_compared, season_of, threads_of, with_categories
+from worker.asked import device_of, is_compared, season_of, threads_of
 from worker.attempt import Attempt
 from worker.lineage import lineage_of
+from worker.loading import load_panel
 from worker.origins import inherited_weights, inlaid_weights
 from worker.reading import Reading
 from worker.training.comparison import compare, members_of, network_aside
@@ -54,7 +50,8 @@ class TrainAttempt(Attempt):
         spec = parse_spec(self._claim.spec)
         torch.set_num_threads(threads_of(spec, self._workplace.threads))
         device = device_of(self._claim.request)
-        spec, panel, time_kind = self._load(spec)
+        loaded = load_panel(self._workplace.artifacts, self._claim.dataset_digest, self._claim.freq, spec)
+        spec, panel, time_kind = loaded.spec, loaded.panel, loaded.time_kind
         material = prepare(spec, panel, device)
         stages = plan(spec, is_compared=is_compared(self._claim.request), is_inherited=self._claim.origin_id is not None)
         training = Training(spec, build(spec), material, device, stages)
@@ -75,17 +72,6 @@ class TrainAttempt(Attempt):
             self._ledger.tell("comparison", asdict(compare(training.progress.outcomes, scores["model"], joint)))
         self._heed()
         self._store(replace(forecaster, network=final[0], others=tuple(final[1:])), training, scores)
-
-    def _load(self, spec: ForecasterSpec) -> tuple[ForecasterSpec, Panel, TimeKind]:
-        """The data, and the description with what only the data says."""
-        columns = columns_of(spec)
-        with self._workplace.artifacts.open_local(self._claim.dataset_digest) as path:
-            frame = open_arrow(path, columns=["unique_id", "ds", "y", *columns])
-        spec = with_categories(spec, frame)
-        frame = encode_categories(frame, statics_of(spec))
-        is_zoned = getattr(frame["ds"].dtype, "time_zone", None) is not None
-        time_kind: TimeKind = "integer" if frame["ds"].dtype.is_integer() else "zoned" if is_zoned else "naive"
-        return spec, panel_of(frame, parse_frequency(self._claim.freq), columns), time_kind
 
     def _begin(self, spec: ForecasterSpec, training: Training) -> None:
         """Begin with the weights of models in the network, and of the job's origin as far as they fit."""

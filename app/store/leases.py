@@ -149,6 +149,15 @@ def succeed(db: Session, lease: Lease, new: NewModel) -> str:
     return model.id
 
 
+def finish(db: Session, lease: Lease) -> None:
+    """End a job that makes no model: what came of it is told in its events.
+
+    Raises:
+        LeaseLostError: the attempt is not the job's any more.
+    """
+    _end(db, hold(db, lease), "succeeded", "succeeded", model=None)
+
+
 def fail(db: Session, lease: Lease, *, code: str, message: str, pointer: str | None = None, retryable: bool = False) -> None:
     """End the job with a sentence for its owner.
 

@@ -84,4 +84,4 @@ def test_a_model_that_was_deleted_before_the_training_began_ends_it_with_a_sente
     run(api, job)
     error = api.client.get(f"/v1/jobs/{job}").json()["error"]
     assert error["code"] == "origin_gone"
-    assert "was deleted before the training began" in error["message"]
+    assert "was deleted before the job began" in error["message"]

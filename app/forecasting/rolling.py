@@ -1,0 +1,49 @@
+"""What would a forecaster have said at a cutoff? Its forecasts from histories that end there, as if nothing had come after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from app.forecasting.forecaster import LARGEST_BATCH, Forecaster, History
+from app.forecasting.windows import columns_of, future_columns_of
+from app.series.panel import TARGET, Panel
+from app.series.windows import Cutoffs
+
+Values = npt.NDArray[np.float64]
+
+
+def forecasts_at(forecaster: Forecaster, panel: Panel, cutoffs: Cutoffs, levels: Sequence[float]) -> Iterator[Values]:
+    """The mean and then the quantiles, [series, horizon, 1 + levels], of some series after others.
+
+    Args:
+        forecaster: trained.
+        panel: the series, with what came after the cutoffs.
+        cutoffs: one a series.
+        levels: of the quantiles.
+    """
+    for first in range(0, len(cutoffs), LARGEST_BATCH):
+        rows = slice(first, first + LARGEST_BATCH)
+        histories = [
+            history_at(forecaster, panel, int(series), int(position))
+            for series, position in zip(cutoffs.series[rows], cutoffs.position[rows], strict=True)
+        ]
+        forecasts = forecaster.predict(histories, levels)
+        yield np.stack([np.column_stack([one.mean, *(one.quantiles[level] for level in levels)]) for one in forecasts])
+
+
+def history_at(forecaster: Forecaster, panel: Panel, series: int, position: int) -> History:
+    """What was known of a series at a cutoff: its past, and of what comes after only the columns that are known ahead.
+
+    Args:
+        forecaster: says which columns it reads.
+        panel: the series.
+        series: which.
+        position: flat, of the first step that is forecast.
+    """
+    first = panel.offsets[series]
+    past = {name: panel.columns[name][first:position] for name in (TARGET, *columns_of(forecaster.spec))}
+    ahead = {name: panel.columns[name][position : position + forecaster.horizon] for name in future_columns_of(forecaster.spec)}
+    return History(panel.ids[series], panel.start(series), past, ahead)
