@@ -10,8 +10,10 @@ import torch
 
 from app.errors import JobError
 from app.series.categories import find_categories
+from app.spec.blocks import replaced
 from app.spec.compile import compile_spec
 from app.spec.forecaster import ForecasterSpec
+from app.spec.leaves import Smooth
 from app.spec.limits import UNLIMITED
 
 SHARED_FROM = 500_000_000
@@ -53,6 +55,12 @@ def with_categories(spec: ForecasterSpec, frame: pl.DataFrame) -> ForecasterSpec
         for name, group in spec.inputs.items()
     }
     return spec.model_copy(update={"inputs": inputs})
+
+
+def with_series(spec: ForecasterSpec, series: int) -> ForecasterSpec:
+    """The description with parameters for so many series, where a layer has any of each: fewer, where some had not begun."""
+    network = replaced(spec.network, lambda block: block.model_copy(update={"series": series}) if isinstance(block, Smooth) else block)
+    return spec.model_copy(update={"network": network})
 
 
 def is_compared(request: Mapping[str, Any]) -> bool:

@@ -27,7 +27,7 @@ from app.spec.parse import parse_spec
 from app.store.leases import Claim, finish
 from app.store.models import get_model
 from app.store.progress import Point, forget_checkpoints, record_event
-from worker.asked import device_of, season_of, threads_of
+from worker.asked import device_of, season_of, threads_of, with_series
 from worker.attempt import Attempt, Workplace
 from worker.backtesting.answer import answer_of
 from worker.backtesting.notes import notes_of, seen_by
@@ -88,6 +88,7 @@ class BacktestAttempt(Attempt):
             if self._ledger.is_checkpoint_due:
                 self._checkpoint()
         self._ledger.note({**self._progress(0.0), "phase": "score"})
+        self._ledger.flush()
         self._store()
 
     def _prepare(self) -> None:
@@ -99,9 +100,10 @@ class BacktestAttempt(Attempt):
         request, artifacts = self._claim.request, self._workplace.artifacts
         self._device = device_of(request)
         stored = None if self._claim.origin_digest is None else self._read_model(self._claim.origin_digest)
-        spec = parse_spec(self._claim.spec) if stored is None else stored.spec
-        self._plan = backtest_plan(request, spec.horizon or 1)
+        asked = parse_spec(self._claim.spec)
+        self._plan = backtest_plan(request, asked.horizon or 1)
         is_trained = stored is not None and not self._plan.refit
+        spec = stored.spec if stored is not None and is_trained else asked
         self._loaded = load_panel(artifacts, self._claim.dataset_digest, self._claim.freq, spec, is_trained=is_trained)
         self._spec = self._loaded.spec
         torch.set_num_threads(threads_of(self._spec, self._workplace.threads))
@@ -143,12 +145,14 @@ class BacktestAttempt(Attempt):
         Raises:
             UnfitDataError: that is too little.
         """
+        panel = cut_panel(self._loaded.panel, self._positions[number])
+        spec = with_series(self._spec, len(panel.ids))
         try:
-            material = prepare(self._spec, cut_panel(self._loaded.panel, self._positions[number]), self._device)
+            material = prepare(spec, panel, self._device)
         except UnfitDataError as error:
             sentence = f"before the cutoffs of window {number + 1} of {self._plan.windows}: {error.detail}; or ask for fewer windows"
             raise UnfitDataError(sentence, code=error.fault_code, pointer=error.pointer or "#/windows") from error
-        training = self._training = Training(self._spec, build(self._spec), material, self._device)
+        training = self._training = Training(spec, build(spec), material, self._device)
         if self._left is not None:
             training.restore(*self._left)
             self._left = None
@@ -165,7 +169,7 @@ class BacktestAttempt(Attempt):
         self._steps += training.progress.step
         self._training = None
         time_kind = self._loaded.time_kind
-        return forecaster_of(self._spec, training.network, material, freq=self._claim.freq, season=self._season, time_kind=time_kind)
+        return forecaster_of(spec, training.network, material, freq=self._claim.freq, season=self._season, time_kind=time_kind)
 
     def _progress(self, share: float) -> dict[str, object]:
         """How far the backtest is, `share` of the present window."""

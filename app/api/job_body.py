@@ -58,8 +58,8 @@ class JobUrls(BaseModel):
 class JobBody(BaseModel):
     """A job.
 
-    `architecture` is the complete document that it trains, `init_from` the model whose weights it begins with; `metrics` has the newest
-    values, and the best.
+    `architecture` is the complete document that it trains, `init_from` the model whose weights it begins with, or that a backtest is of;
+    `metrics` has the newest values, and the best. A backtest makes no `model`.
     """
 
     id: str

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from app.api.access import Asker
 from app.api.bodies import NO_NUL, Id
 from app.api.job_body import IfNoneMatch, JobBody, Seq, Status, etag_of, has_ended, is_known, job_body
-from app.api.job_request import JobRequest, plan_job
+from app.api.job_kinds import AnyJobRequest, plan_of
 from app.api.pages import DEFAULT_LIMIT, After, Limit, PageOf, page_body
 from app.api.services import Served, Services
 from app.errors import ConflictError, UnavailableError
@@ -93,13 +93,15 @@ class _AnsweredMeanwhileError(Exception):
     response_description="Its address is in the header Location.",
 )
 def create(
-    body: JobRequest,
+    body: AnyJobRequest,
     raw: Annotated[bytes, Depends(raw_body)],
     services: Served,
     asker: Asker,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Queue a training. Only `kind`, `dataset` and `horizon` are required; everything is proven before the job is accepted.
+    """Queue a training or a backtest, by `kind`; everything is proven before the job is accepted.
+
+    A training needs `dataset` and `horizon`; a backtest these or a `model`.
 
     Raises:
         ConflictError: the same key's first request is being answered.
@@ -128,7 +130,7 @@ def _replayed(services: Services, owner: str, key: str | None, raw: bytes) -> Re
     return JSONResponse(found.answer, found.status, {"Location": f"/v1/jobs/{found.answer['id']}", "Idempotent-Replayed": "true"})
 
 
-def _insert(services: Services, owner: str, body: JobRequest, key: str | None, raw: bytes) -> tuple[JobRow, dict[str, Any]]:
+def _insert(services: Services, owner: str, body: AnyJobRequest, key: str | None, raw: bytes) -> tuple[JobRow, dict[str, Any]]:
     """The job's row and its answer, in one transaction with the key's.
 
     Raises:
@@ -136,7 +138,7 @@ def _insert(services: Services, owner: str, body: JobRequest, key: str | None, r
     """
     # Proven before the transaction that writes: SQLite has one writer at a time, and the workers' heartbeats are to write too.
     with services.database.read() as db:
-        new = plan_job(db, owner, body, services.network_limits)
+        new = plan_of(db, owner, body, services.network_limits)
     with services.database.begin() as db:
         hold_dataset(db, owner, new.dataset_id)  # may have been deleted since, and may not be now
         if new.origin_id is not None:

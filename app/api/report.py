@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from app.api.access import Asker
+from app.api.backtest_report import BacktestReport
 from app.api.bodies import Id
 from app.api.job_body import Status
 from app.api.services import Served
@@ -22,7 +23,7 @@ router = APIRouter(tags=["jobs"])
 MOST_EVENTS = 10_000
 """Of the kinds that a report is made of, which are few."""
 
-TOLD = ("phase", "finding", "log", "comparison", "inherited", "range_test", "gradients")
+TOLD = ("phase", "finding", "log", "comparison", "inherited", "range_test", "gradients", "backtest")
 """The kinds."""
 
 COMPARED = "mase"
@@ -148,7 +149,7 @@ class Finding(BaseModel):
 
 
 class ReportBody(BaseModel):
-    """What is known of a job so far; `scores` as long as it has a model, `comparison` and `inherited` where the job asked for them."""
+    """What is known of a job so far: `scores` as long as it has a model; `comparison`, `inherited`, `backtest` where it asked for them."""
 
     job: str
     status: Status
@@ -159,6 +160,7 @@ class ReportBody(BaseModel):
     inherited: InheritedReport | None
     scores: dict[str, dict[str, float | None]] | None
     gradients: GradientsReport | None
+    backtest: BacktestReport | None
     findings: list[Finding]
 
 
@@ -184,6 +186,7 @@ def get_report(job_id: Id, services: Served, asker: Asker) -> ReportBody:
         inherited=_last(events, "inherited", InheritedReport),
         scores=scores,
         gradients=_last(events, "gradients", GradientsReport),
+        backtest=_last(events, "backtest", BacktestReport),
         findings=list(found.values()),
     )
 

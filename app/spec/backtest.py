@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 DEFAULT_WINDOWS = 5
 
 MOST_WINDOWS = 100
 """Of one backtest: each is forecast by every method, and may be a training."""
 
-BASELINES = ("theta", "ets")
+Baseline = Literal["theta", "ets"]
+
+BASELINES: tuple[Baseline, ...] = ("theta", "ets")
 """What a model is held against beside seasonal naive, which is always there."""
 
 

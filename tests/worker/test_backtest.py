@@ -195,6 +195,7 @@ def test_a_killed_attempt_goes_on_and_repeats_no_window(refit: bool, local_stage
     assert local_stage.job(job).attempt == 2
     assert forecast == [0, 1, 1, 2]
     assert found == straight
+    assert [values["window"] for _, values in curve_of(local_stage, whole)] == [1.0, 2.0, 3.0]
     assert curve_of(local_stage, job) == curve_of(local_stage, whole)
     assert_recorded_without_gaps(local_stage, job)
 
