@@ -30,7 +30,7 @@ from app.store.progress import Point, forget_checkpoints, record_event
 from worker.asked import device_of, season_of, threads_of, with_series
 from worker.attempt import Attempt, Workplace
 from worker.backtesting.answer import answer_of
-from worker.backtesting.notes import notes_of, seen_by
+from worker.backtesting.notes import notes_of, seen_by, verdict_of
 from worker.backtesting.windows import (
     MODEL,
     QUANTILES,
@@ -236,7 +236,7 @@ class BacktestAttempt(Attempt):
             left_out=answer["series_left_out"],
             needed=(self._spec.context or 1) + self._horizon,
         )
-        shares, sentence = self._seen()
+        shares, warning = self._seen()
         told = {
             "model": self._claim.origin_id,
             "trained": "before" if self._is_stored else "each" if self._plan.refit else "once",
@@ -245,7 +245,7 @@ class BacktestAttempt(Attempt):
             "step": self._plan.step,
             **answer,
             "windows": [{**window, "seen": share} for window, share in zip(answer["windows"], shares, strict=True)],
-            "notes": [*([sentence] if sentence else []), *notes],
+            "notes": [*(note for note in (verdict_of(answer["skill"]), warning) if note is not None), *notes],
         }
         self._heed(self._checkpoint)
 

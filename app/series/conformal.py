@@ -13,6 +13,10 @@ import numpy.typing as npt
 Values = npt.NDArray[np.float64]
 
 
+ENOUGH = 30
+"""Scores of a step from which on its margin is its own: of fewer a quantile is any of a few numbers."""
+
+
 def outside_scores(actual: Values, lower: Values, upper: Values, scales: Values) -> Values:
     """How far each step lies outside of its interval, in units of its row's scale; NaN where that is not known.
 
@@ -30,7 +34,7 @@ def outside_scores(actual: Values, lower: Values, upper: Values, scales: Values)
 def margins(scores: Values, level: float) -> Values | None:
     """What to add at each side, [steps], in units of the scale; negative where intervals are too wide.
 
-    Each step has its own, where it has enough scores for the level; otherwise the scores of all steps are taken together.
+    Each step has its own, where it has ENOUGH scores and the level does not need more; otherwise those of all steps are taken together.
 
     Args:
         scores: [rows, steps], of `outside_scores`.
@@ -42,7 +46,7 @@ def margins(scores: Values, level: float) -> Values | None:
     pooled = _margin(scores, level)
     if pooled is None:
         return None
-    own = [_margin(scores[:, step], level) for step in range(scores.shape[1])]
+    own = [_margin(column, level) if np.isfinite(column).sum() >= ENOUGH else None for column in scores.T]
     return np.array([pooled if margin is None else margin for margin in own])
 
 

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 from app.forecasting.checkpoint import load
 from app.forecasting.forecaster import History
 from app.series.statistical import is_installed
 from app.spec.inputs import Input
-from app.store.database import Database
+from app.store.database import Database, utc_in
 from app.store.jobs import cancel_job
 from app.store.models import get_model
 from app.store.progress import list_events
@@ -125,7 +126,7 @@ def test_the_answer_says_what_a_model_had_seen_of_the_windows(stage: Stage) -> N
     found = succeeded(stage, of_model(stage, trained(stage), baselines=[]))
     # Its training kept the last four steps for its own test; those of the last window.
     assert [window["seen"] for window in found["windows"]] == [1.0, 1.0, 0.0]
-    (sentence,) = found["notes"]
+    (sentence,) = [note for note in found["notes"] if "trained or chosen" in note]
     assert "windows 1, 2" in sentence
     assert "refit" in sentence
 
@@ -171,29 +172,49 @@ def test_with_refit_each_window_has_a_forecaster_of_its_own(local_stage: Stage, 
     assert lengths == [[108, 108]]
 
 
+class _KilledError(BaseException):
+    """The end of a process, as far as an attempt can tell."""
+
+
+@pytest.mark.parametrize("end", ["drained", "killed"])
 @pytest.mark.parametrize("refit", [False, True])
-def test_a_killed_attempt_goes_on_and_repeats_no_window(refit: bool, local_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_backtest_goes_on_and_repeats_no_window(
+    refit: bool, end: str, local_stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ledger, "CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr(ledger, "CHECKPOINT_SHARE", 1e9)
     whole = of_document(local_stage, refit=refit)
     straight = succeeded(local_stage, whole)
-    job = of_document(local_stage, refit=refit)
-    forecast: list[int] = []
+    job, drain, forecast, trained_on = of_document(local_stage, refit=refit), threading.Event(), list[int](), list[int]()
     real = BacktestAttempt._forecasts
 
-    def drained(self: BacktestAttempt, number: int) -> Any:
+    def interrupted(self: BacktestAttempt, number: int) -> Any:
         forecast.append(number)
+        if forecast == [0, 1] and end == "killed":
+            raise _KilledError
         if forecast == [0, 1]:
             drain.set()
             wait_until(lambda: self._heartbeat.order is not Order.GO_ON)
         return real(self, number)
 
-    drain = threading.Event()
-    monkeypatch.setattr(BacktestAttempt, "_forecasts", drained)
-    assert run(local_stage, job, drain).status == "queued"
+    def spy(spec: Any, panel: Any, device: Any) -> Any:
+        trained_on.append(int(panel.lengths[0]))
+        return prepare(spec, panel, device)
+
+    monkeypatch.setattr(BacktestAttempt, "_forecasts", interrupted)
+    monkeypatch.setattr("worker.backtest.prepare", spy)
+    if end == "killed":
+        with pytest.raises(_KilledError):
+            run(local_stage, job)
+        with local_stage.database.begin() as db:
+            db.execute(sa.update(JobRow).where(JobRow.id == job).values(lease_until=utc_in(-1)))
+    else:
+        assert run(local_stage, job, drain).status == "queued"
     found = succeeded(local_stage, job)
     assert local_stage.job(job).attempt == 2
     assert forecast == [0, 1, 1, 2]
+    # The window that was interrupted is trained on from where its training was, where it had begun.
+    assert trained_on == ([108] if not refit else [108, 112, 112, 116] if end == "drained" else [108, 112, 116])
     assert found == straight
     assert [values["window"] for _, values in curve_of(local_stage, whole)] == [1.0, 2.0, 3.0]
     assert curve_of(local_stage, job) == curve_of(local_stage, whole)

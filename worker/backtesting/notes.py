@@ -54,6 +54,19 @@ def seen_by(
     return shares, f"the model was trained or chosen with steps that {which} ask for, and looks better there than it is; {REFIT}"
 
 
+def verdict_of(skill: Mapping[str, float | None]) -> str | None:
+    """A sentence on the baselines that a model does not beat; None where there are none.
+
+    Args:
+        skill: over each, see the answer.
+    """
+    better = [f"{name} (skill {value:.3g})" for name, value in skill.items() if value is not None and value <= 0.0]
+    if not better:
+        return None
+    remedy = "a longer context, calendar features, covariates or more epochs may help"
+    return f"the model is no better than {', '.join(better)}, which costs next to nothing; {remedy}"
+
+
 def notes_of(done: Sequence[Forecasts], wanted: Sequence[str], *, is_library_there: bool, left_out: int, needed: int) -> list[str]:
     """Sentences on what is not as it was asked for.
 

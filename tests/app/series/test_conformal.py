@@ -15,9 +15,14 @@ def test_a_score_is_the_distance_to_the_nearer_bound_in_units_of_the_series() ->
 
 
 def test_the_margin_is_the_next_order_statistic_above_the_level() -> None:
-    # (9 + 1) 0.8 = 8: the eighth of nine; of step two only three are known, too few alone, and all twelve give the eleventh.
-    scores = np.column_stack([np.arange(1.0, 10.0), [20.0, 30.0, 40.0, *[NAN] * 6]])
-    assert margins(scores, 0.8) == pytest.approx([8.0, 30.0])
+    # (9 + 1) 0.8 = 8: the eighth of nine.
+    assert margins(np.arange(1.0, 10.0)[:, None], 0.8) == pytest.approx([8.0])
+
+
+def test_a_step_with_few_scores_has_the_margin_of_all_steps() -> None:
+    # (39 + 1) 0.8 = 32 of the first step; of both 42 are known, and (42 + 1) 0.8 = 34.4 makes the 35th.
+    scores = np.column_stack([np.arange(1.0, 40.0), [90.0, 91.0, 92.0, *[NAN] * 36]])
+    assert margins(scores, 0.8) == pytest.approx([32.0, 35.0])
 
 
 def test_nineteen_are_enough_for_95_percent_and_eighteen_are_not() -> None:

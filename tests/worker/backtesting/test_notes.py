@@ -9,7 +9,7 @@ from app.series.windows import Cutoffs
 from app.spec.forecaster import ForecasterSpec
 from app.store.artifacts import LocalArtifacts
 from tests.worker.stage import small_spec, waves
-from worker.backtesting.notes import notes_of, seen_by
+from worker.backtesting.notes import notes_of, seen_by, verdict_of
 from worker.backtesting.windows import Forecasts
 from worker.loading import load_panel
 
@@ -66,3 +66,10 @@ def test_notes_count_what_was_replaced_and_left_out() -> None:
     assert notes[0].startswith("ets: 5 forecasts are seasonal naive's")
     assert "7 series are in no window" in notes[1]
     assert notes_of([Forecasts({})], [], is_library_there=False, left_out=0, needed=16) == []
+
+
+def test_a_model_that_beats_nobody_hears_of_it() -> None:
+    sentence = verdict_of({"seasonal_naive": 0.2, "theta": -0.1, "ets": None})
+    assert sentence is not None
+    assert "no better than theta (skill -0.1)" in sentence
+    assert verdict_of({"seasonal_naive": 0.2}) is None
