@@ -10,6 +10,7 @@ from app.series.baselines import naive2, seasonal_naive
 from app.series.frequency import parse_frequency
 from app.series.panel import Panel, panel_of
 from app.series.scores import mase, seasonal_error, smape
+from app.series.statistical import is_installed, statistical_forecast
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 
@@ -41,3 +42,17 @@ def test_published_rows_are_reproduced(name: str, season: int, baseline: object,
     if expected[0] is not None:
         assert round(smape(actual, forecast), 3) == expected[0]
     assert round(mase(actual, forecast, scales), 3) == expected[1]
+
+
+@pytest.mark.skipif(not is_installed(), reason="statsforecast, an optional extra, is not installed")
+@pytest.mark.parametrize(("name", "season", "expected"), [("m4_hourly", 24, (18.138, 2.455)), ("hospital", 12, (None, 0.761))])
+def test_theta_is_the_published_one(name: str, season: int, expected: tuple[float | None, float]) -> None:
+    history, future = panel(name, "train"), panel(name, "test")
+    everyone = range(len(history.ids))
+    actual = np.stack([future.values(series) for series in everyone])
+    found = [statistical_forecast("theta", history.values(series), season, actual.shape[1], (0.95,)) for series in everyone]
+    forecast = np.stack([one[0.5] for one in found if one is not None])
+    scales = np.array([seasonal_error(history.values(series), season) for series in everyone])
+    if expected[0] is not None:
+        assert smape(actual, forecast) == pytest.approx(expected[0], rel=1e-3)
+    assert mase(actual, forecast, scales) == pytest.approx(expected[1], rel=1e-3)
