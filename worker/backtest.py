@@ -23,6 +23,7 @@ from app.series.rolling import cut_panel, cutoffs_at, rolling_positions
 from app.series.scores import mase
 from app.series.statistical import is_installed
 from app.spec.backtest import backtest_plan
+from app.spec.blocks import Model, every
 from app.spec.parse import parse_spec
 from app.store.leases import Claim, finish
 from app.store.models import get_model
@@ -30,7 +31,7 @@ from app.store.progress import Point, forget_checkpoints, record_event
 from worker.asked import device_of, season_of, threads_of, with_series
 from worker.attempt import Attempt, Workplace
 from worker.backtesting.answer import answer_of
-from worker.backtesting.notes import notes_of, seen_by, verdict_of
+from worker.backtesting.notes import MODELS_WITHIN, notes_of, seen_by, verdict_of
 from worker.backtesting.windows import (
     MODEL,
     QUANTILES,
@@ -260,6 +261,8 @@ class BacktestAttempt(Attempt):
 
     def _seen(self) -> tuple[list[float | None], str | None]:
         """What share of each window the model had seen, where it is known."""
+        if any(isinstance(block, Model) for block in every(self._spec.network)):
+            return [None] * self._plan.windows, MODELS_WITHIN
         if not self._is_stored:
             return [0.0] * self._plan.windows, None
         with self._workplace.database.read() as db:

@@ -30,6 +30,9 @@ from app.store.models import get_model
 OF_A_TRAINING = ("architecture", "columns", "context", "horizon", "training", "seed", "season")
 """What says which network is trained; a stored model has all of it."""
 
+MOST_FORECASTS = 2_000_000
+"""Windows times series times steps: their forecasts by four methods, each with five quantiles, are 400 megabytes of a worker's memory."""
+
 OF_A_BACKTEST = ("model", "windows", "step", "refit", "baselines")
 
 
@@ -146,12 +149,19 @@ def _of_model(db: Session, owner: str, request: BacktestRequest, limits: Network
 
 
 def _check_windows(plan: BacktestPlan, spec: ForecasterSpec, facts: PanelFacts, *, is_trained: bool) -> None:
-    """Refuses cutoffs so early that the longest series has too little before the first.
+    """Refuses more forecasts than fit into memory, and cutoffs so early that the longest series has too little before the first.
 
     Raises:
         SpecError: they are.
     """
     context, horizon = spec.context or 1, spec.horizon or 1
+    numbers = facts.series * plan.windows * horizon
+    if numbers > MOST_FORECASTS:
+        sentence = (
+            f"windows: {plan.windows} windows of {facts.series:,} series and {horizon} steps are {numbers:,} forecasts, and at most "
+            f"{MOST_FORECASTS:,} are kept for the scores; ask for fewer windows, or upload a sample of the series"
+        )
+        raise SpecError(sentence, code="too_large", pointer="#/windows")
     needed = context + HELD_OUT_HORIZONS * horizon if is_trained else context
     room = facts.longest - horizon - needed
     if room >= plan.reach:

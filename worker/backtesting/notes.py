@@ -20,6 +20,8 @@ Seen = tuple[list[float] | None, str | None]
 
 REFIT = 'ask for "refit": true, which trains the same document on what came before each cutoff'
 
+MODELS_WITHIN = "the network has stored models in it, which may have learnt from these windows; how much is not known"
+
 
 def seen_by(
     lineage: Mapping[str, Any], dataset: str, panel: Panel, cutoffs: Sequence[Cutoffs], horizon: int, artifacts: ArtifactStore

@@ -140,6 +140,22 @@ def test_a_dataset_that_the_model_cannot_read_is_refused(api: Api) -> None:
     assert "frequency" in refused(api, model=model, dataset=api.upload(hours))["detail"]
 
 
+def test_more_forecasts_than_a_worker_keeps_are_refused(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.api.backtest_request.MOST_FORECASTS", 9)
+    fault = refused(api, model=add_model(api))
+    assert (fault["pointer"], fault["code"]) == ("#/windows", "too_large")
+    assert "5 windows of 1 series and 2 steps are 10 forecasts" in fault["detail"]
+
+
+def test_a_network_with_a_stored_model_in_it_may_have_seen_the_windows(api: Api) -> None:
+    inner = {"kind": "model", "model": add_model(api)}
+    job = asked(api, dataset=api.upload(name="more"), windows=2, **{**DOCUMENT, "architecture": {**SMALL, "network": inner}})
+    ended(api, job)
+    found = report_of(api, job)
+    assert [window["seen"] for window in found["windows"]] == [None, None]
+    assert any("stored models in it" in note for note in found["notes"])
+
+
 def test_nobody_tests_what_is_not_his(api: Api) -> None:
     model = add_model(api)
     other = api.client_of("another")
