@@ -10,7 +10,7 @@ from app.store.database import Database
 from app.store.datasets import NewDataset, delete_dataset, hold_dataset, insert_dataset
 from app.store.jobs import NewJob, cancel_job, get_job, insert_job, list_attempts, list_jobs, mark_dispatched, retry_job
 from app.store.keys import ensure_owner
-from app.store.leases import Claim, Lease, NewModel, claim, confirm_cancel, fail, release, renew, succeed
+from app.store.leases import Claim, Lease, NewModel, claim, confirm_cancel, fail, finish, release, renew, succeed
 from app.store.models import change_model, delete_model, get_model, list_models
 from app.store.progress import Point, list_events, list_points, record_checkpoint, record_event, record_points
 from app.store.sweep import fail_exhausted, finish_cancelled, requeue_expired, undispatched
@@ -73,6 +73,7 @@ def test_an_expired_lease_is_queued_again_and_its_attempt_can_write_nothing(
         lambda db: record_event(db, lost, "log", {}),
         lambda db: record_checkpoint(db, lost, "d" * 64, 1, 1, False),
         lambda db: succeed(db, lost, MODEL),
+        lambda db: finish(db, lost),
         lambda db: fail(db, lost, code="internal", message="x"),
         lambda db: release(db, lost),
         lambda db: confirm_cancel(db, lost),
@@ -169,6 +170,20 @@ def test_success_stores_the_model_and_ends_the_job_in_one(database: Database, ow
         assert delete_model(db, owner, model) == ["b" * 64]
         with pytest.raises(NotFoundError, match="is not a model of yours"):
             get_model(db, owner, model)
+
+
+def test_a_job_may_succeed_without_a_model(database: Database, owner: str, add_job: Add, take: Take) -> None:
+    job = add_job()
+    lease = take(job).lease
+    with database.begin() as db:
+        finish(db, lease)
+    with database.read() as db:
+        row = get_job(db, owner, job)
+        assert (row.status, row.model_id, row.lease_until) == ("succeeded", None, None)
+        assert row.finished_at is not None
+        assert [attempt.outcome for attempt in list_attempts(db, owner, job)] == ["succeeded"]
+        assert list_events(db, owner, job, 0, 10)[-1].data == {"status": "succeeded", "model": None}
+        assert list_models(db, owner).rows == []
 
 
 def test_cancelling_ends_a_waiting_job_at_once_and_asks_a_running_one(database: Database, owner: str, add_job: Add, take: Take) -> None:
