@@ -29,8 +29,20 @@ from app.series.scores import mase, seasonal_error
 from app.spec.gallery import GALLERY
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
-TRAINING = {"epochs": 20, "steps_per_epoch": 100, "batch_size": 32, "lr": 0.003, "schedule": "cosine", "clip_norm": 1.0, "patience": 10}
+TRAINING: dict[str, Any] = {
+    "epochs": 20,
+    "steps_per_epoch": 100,
+    "batch_size": 32,
+    "lr": 0.003,
+    "schedule": "cosine",
+    "clip_norm": 1.0,
+    "patience": 10,
+    "refit": True,
+}
 TEXTBOOK = ("stacked", "connected")
+LONGER: dict[str, Any] = {"epochs": 60}
+"""Of the documents that learn at each cutoff alone and know no season, where it is strong."""
+
 POLL_SECONDS = 0.5
 SENT_STEPS = 600
 """Of a history: more than any context, and some seasons for what is fitted to it."""
@@ -109,6 +121,8 @@ def submit(http: httpx.Client, case: Case, name: str, dataset: str) -> str:
     said = {"kind": "train", "dataset": dataset, "architecture": f"gallery:{name}", "season": list(case.seasons), "training": TRAINING}
     if case.is_strong and name in TEXTBOOK:
         said["scaling"] = {"baseline": "season"}
+    if case.is_strong and name in (*TEXTBOOK, "segrnn"):
+        said["training"] = TRAINING | LONGER
     return str(ask(http, "POST", "/v1/jobs", json=said | {"horizon": case.horizon, "context": case.context, "columns": columns})["id"])
 
 

@@ -46,11 +46,12 @@ from worker.backtesting.windows import (
 from worker.heartbeat import Heartbeat
 from worker.loading import load_panel
 from worker.origins import inlaid_weights, read_origin
+from worker.training.comparison import members_of
 from worker.training.events import Part, Trial
 from worker.training.fit import Training, fit
 from worker.training.material import prepare
 from worker.training.state import part
-from worker.training.verdict import forecaster_of
+from worker.training.verdict import forecaster_of, learnt_on
 
 ONCE, TRAINING = "forecaster", "training."
 """Names in a checkpoint: a forecaster that serves all windows, and a training that goes on."""
@@ -169,8 +170,10 @@ class BacktestAttempt(Attempt):
         training.finish()
         self._steps += training.progress.step
         self._training = None
-        time_kind = self._loaded.time_kind
-        return forecaster_of(spec, training.network, material, freq=self._claim.freq, season=self._season, time_kind=time_kind)
+        judged, final = members_of(spec, training)
+        kind = self._loaded.time_kind
+        judge = forecaster_of(spec, judged, material, freq=self._claim.freq, season=self._season, time_kind=kind)
+        return learnt_on(judge, final)
 
     def _progress(self, share: float) -> dict[str, object]:
         """How far the backtest is, `share` of the present window."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -37,7 +37,7 @@ from worker.training.findings import find
 from worker.training.fit import Training, fit
 from worker.training.material import Material, prepare
 from worker.training.state import StageOutcome
-from worker.training.verdict import forecaster_of, score
+from worker.training.verdict import forecaster_of, learnt_on, score
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class TrainAttempt(Attempt):
             joint = score(reference, material, reference.season)["model"]
             self._ledger.tell("comparison", asdict(compare(training.progress.outcomes, scores["model"], joint)))
         self._heed()
-        self._store(replace(forecaster, network=final[0], others=tuple(final[1:])), training, scores)
+        self._store(learnt_on(forecaster, final), training, scores)
 
     def _begin(self, spec: ForecasterSpec, training: Training) -> None:
         """Begin with the weights of models in the network, and of the job's origin as far as they fit."""

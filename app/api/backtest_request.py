@@ -19,10 +19,11 @@ from app.api.stored_models import with_models
 from app.errors import NotFoundError, SpecError
 from app.spec.backtest import BASELINES, DEFAULT_WINDOWS, MOST_WINDOWS, BacktestPlan, Baseline, backtest_plan
 from app.spec.compile import compile_spec
+from app.spec.facts import PanelFacts
 from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
-from app.spec.resolve import HELD_OUT_HORIZONS, PanelFacts, resolve_spec
+from app.spec.resolve import HELD_OUT_HORIZONS, resolve_spec
 from app.store.datasets import get_version
 from app.store.jobs import NewJob
 from app.store.models import get_model

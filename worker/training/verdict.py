@@ -52,6 +52,11 @@ def forecaster_of(
     return replace(bare, residuals=measure_residuals(bare, material)) if isinstance(spec.head, PointHead) else bare
 
 
+def learnt_on(forecaster: Forecaster, networks: Sequence[Network]) -> Forecaster:
+    """The same with networks that have learnt on from all windows; its residuals are of what was held back from those before."""
+    return replace(forecaster, network=networks[0], others=tuple(networks[1:]))
+
+
 def measure_residuals(forecaster: Forecaster, material: Material) -> Float[Tensor, "horizon level"] | None:
     """Quantiles of a point forecaster's scaled errors on the validation windows, [horizon, RESIDUAL_LEVELS].
 
