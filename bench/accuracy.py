@@ -38,6 +38,11 @@ LEVELS = (80, 95)
 PUBLISHED = {"M4 Hourly": (18.383, 2.395), "M4 Weekly": (9.161, 2.777)}
 """sMAPE and MASE of Naive2."""
 
+PANELS = {
+    "hourly": ("M4 Hourly", "m4_hourly.parquet", 24),
+    "weekly": ("M4 Weekly", "m4_weekly.parquet", 1),
+    "hospital": ("hospital", "hospital.parquet", 12),
+}
 BIKE_COLUMNS = ["holiday", "workingday", "temp", "hum", "windspeed"]
 BIKE_DOCUMENT: dict[str, Any] = {
     "inputs": {
@@ -122,10 +127,10 @@ def trained(http: httpx.Client, table: pl.DataFrame, asked: dict[str, Any]) -> s
     return str(finished(http, job)["model"])
 
 
-def run_panel(http: httpx.Client, case: Panel, training: dict[str, Any]) -> dict[str, float]:
-    """One training by the defaults, its scores, and the seconds from the upload to the last forecast."""
+def run_panel(http: httpx.Client, case: Panel, training: dict[str, Any], more: dict[str, Any] | None = None) -> dict[str, float]:
+    """One training by the defaults, or by what else a job says, its scores, and the seconds from the upload to the last forecast."""
     began_at = time.monotonic()
-    model = trained(http, case.learnt, {"horizon": case.actual.shape[1], "training": training})
+    model = trained(http, case.learnt, {"horizon": case.actual.shape[1], "training": training, **(more or {})})
     found = ask(http, "POST", f"/v1/models/{model}/forecasts", json={"unique_ids": case.ids, "levels": [*LEVELS], "quantiles": [0.5]})
     seconds = time.monotonic() - began_at
     quantiles = {level: np.array([one["quantiles"][level] for one in found["forecasts"]]) for level in found["forecasts"][0]["quantiles"]}
@@ -187,17 +192,12 @@ def main() -> None:
     said.add_argument("--ensembles", type=int, default=1)
     said.add_argument("--sets", nargs="*", default=["hourly", "weekly", "hospital", "bikes"])
     asked = said.parse_args()
-    panels = {
-        "hourly": ("M4 Hourly", "m4_hourly.parquet", 24),
-        "weekly": ("M4 Weekly", "m4_weekly.parquet", 1),
-        "hospital": ("hospital", "hospital.parquet", 12),
-    }
     with tempfile.TemporaryDirectory() as home, OwnService(Path(home)) as service, closing(service.client()) as http:
         for name in asked.sets:
             if name == "bikes":
                 compare("bike sharing", partial(run_bikes, http), asked.seeds, asked.ensembles)
                 continue
-            case = panel(*panels[name])
+            case = panel(*PANELS[name])
             print(row(case.title, "seasonal naive", [check_baselines(case)]), flush=True)
             compare(case.title, partial(run_panel, http, case), asked.seeds, asked.ensembles)
 

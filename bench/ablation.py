@@ -1,0 +1,88 @@
+"""What is each part of the default worth? `make bench-ablation`: the same network on three panels, by the API, with one thing changed.
+
+The first row of each panel is the default (app/spec/defaults.py); the others change what is named and nothing else. OWA on M4, MASE on
+hospital, each with the seconds from the upload to the last forecast.
+
+    make bench-ablation OPTIONS="--seeds 3 --sets weekly"
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.demo.service import OwnService
+from bench.accuracy import PANELS, Panel, panel, run_panel
+
+Change = dict[str, Any]
+
+
+def document(counted: str, lags: str, decoder: str = "forking", **training: object) -> Change:
+    """The default's document, counted from a baseline, with lags of the `input`, of the `decoder` or of `none`."""
+    return {
+        "inputs": {"target": {"columns": ["y"], **({"lags": "season"} if lags == "input" else {})}},
+        "scaling": {"target": "standard", "baseline": counted},
+        "network": {"kind": "lstm", "units": 64},
+        "decoder": {"kind": decoder, **({"lags": "season"} if lags == "decoder" else {})},
+        "training": {"epochs": 20, "steps_per_epoch": 100, "batch_size": 32, "lr": 0.004, "patience": 5, "refit": True} | training,
+    }
+
+
+DEFAULTS = {"hourly": ("season", "input"), "weekly": ("last", "input"), "hospital": ("none", "decoder")}
+
+
+def changes(name: str) -> dict[str, Change]:
+    """What is tried on a panel, by its name in the table."""
+    counted, lags = DEFAULTS[name]
+    said = {"none": "the window's mean", "last": "the newest value", "season": "the last season"}
+    found = {"as it is": document(counted, lags)}
+    for other in said:
+        if other != counted:
+            found[f"counted from {said[other]}"] = document(other, lags)
+    for other in ("none", "decoder", "input"):
+        if other != lags:
+            found[f"lags of {'nothing' if other == 'none' else f'the {other}'}"] = document(counted, other)
+    found["counted from the window's mean, without lags"] = document("none", "none")
+    found["learnt at each cutoff alone"] = document(counted, lags, "direct")
+    found["without a refit"] = document(counted, lags, refit=False)
+    return found
+
+
+def row(http: httpx.Client, case: Panel, context: int, what: str, change: Change, seeds: int) -> str:
+    """The mean of a change's scores over the seeds."""
+    runs = [
+        run_panel(http, case, {"seed": seed}, {"architecture": change, "context": context, "season": list(SEASONS[case.title])})
+        for seed in range(seeds)
+    ]
+    name = "OWA" if "OWA" in runs[0] else "MASE"
+    scores = [run[name] for run in runs]
+    spread = f" ({statistics.stdev(scores):.3f})" if seeds > 1 else ""
+    seconds = statistics.mean(run["seconds"] for run in runs)
+    return f"| {case.title} | {what} | {name} {statistics.mean(scores):.3f}{spread} | {seconds:.0f} s |"
+
+
+SEASONS = {"M4 Hourly": (24, 168), "M4 Weekly": (52,), "hospital": (12,)}
+CONTEXTS = {"hourly": 168, "weekly": 52, "hospital": 24}
+
+
+def main() -> None:
+    """The panels that are asked for."""
+    said = argparse.ArgumentParser(description=__doc__)
+    said.add_argument("--seeds", type=int, default=1)
+    said.add_argument("--sets", nargs="*", default=list(PANELS))
+    asked = said.parse_args()
+    with tempfile.TemporaryDirectory() as home, OwnService(Path(home)) as service, closing(service.client()) as http:
+        for name in asked.sets:
+            case = panel(*PANELS[name])
+            for what, change in changes(name).items():
+                print(row(http, case, CONTEXTS[name], what, change, asked.seeds), flush=True)
+
+
+if __name__ == "__main__":
+    main()
