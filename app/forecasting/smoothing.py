@@ -56,10 +56,18 @@ def fit_series(spec: ForecasterSpec, layer: Smoothing, values: Values, first: Co
         values: [series, steps], NaN where nothing was observed.
         first: [series], number of each first step on the frequency's own count.
     """
-    scaled = WindowScaling.fit(values, spec.scaling.target).apply(values)
+    begun, first = _from_the_first_observed(values, first)
+    scaled = WindowScaling.fit(begun, spec.scaling.target).apply(begun)
     at_once = max(1, ROWS_AT_ONCE // (len(ALPHAS) * len(GAMMAS)))
     parts = [_fit(layer, scaled[at : at + at_once], first[at : at + at_once]) for at in range(0, len(scaled), at_once)]
     return torch.cat(parts)
+
+
+def _from_the_first_observed(values: Values, first: Counts) -> tuple[Values, Counts]:
+    """The same with what is missing before each series put behind it, and the numbers of their first steps then."""
+    before = np.isfinite(values).argmax(axis=1)
+    places = (before[:, None] + np.arange(values.shape[1])) % values.shape[1]
+    return np.take_along_axis(values, places, axis=1), first + before
 
 
 def _fit(layer: Smoothing, values: Values, first: Counts) -> Tensor:
@@ -102,7 +110,7 @@ def _season(values: Values, season: int, first: Counts, *, is_multiplicative: bo
 
 
 def _moving_mean(values: Values, season: int) -> Values:
-    """Mean of the observed values over one season around each step; NaN where the season is not whole."""
+    """Mean of the observed values over one season around each step; NaN where the season is not whole, or ends after the series."""
     seen = np.isfinite(values)
     sums = np.cumsum(np.pad(np.where(seen, values, 0.0), ((0, 0), (1, 0))), axis=1)
     counts = np.cumsum(np.pad(seen, ((0, 0), (1, 0))), axis=1)
@@ -110,7 +118,9 @@ def _moving_mean(values: Values, season: int) -> Values:
     if values.shape[1] >= season:
         total, count = sums[:, season:] - sums[:, :-season], counts[:, season:] - counts[:, :-season]
         at = season // 2
-        found[:, at : at + total.shape[1]] = np.where(count * 2 > season, total / np.maximum(count, 1), np.nan)
+        ends = season + np.arange(total.shape[1])
+        is_whole = (count * 2 > season) & (ends <= values.shape[1] - seen[:, ::-1].argmax(axis=1)[:, None])
+        found[:, at : at + total.shape[1]] = np.where(is_whole, total / np.maximum(count, 1), np.nan)
     return found
 
 
