@@ -175,7 +175,7 @@ def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]
     return {
         "context": draw(st.sampled_from([6, 8, 10]) if "segment" in str(network) else st.integers(3, 12)),
         "horizon": horizon,
-        "inputs": INPUTS,
+        "inputs": {**INPUTS, "calendar": {**INPUTS["calendar"], "scale": scaling != "none"}},
         "scaling": {"target": scaling, **baseline},
         "network": network,
         "decoder": decoder,

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from app.series.scaling import SMALLEST_SCALE
 from app.spec.decoders import lags_of_decoder
 from app.spec.forecaster import ForecasterSpec
 
@@ -92,6 +93,11 @@ class Past:
         rows = (part.repeat_interleave(times) for part in (self.lowest, self.level, self.shift, self.scale))
         return Past(self.column, *rows)
 
+    @property
+    def log_scale(self) -> Float[Tensor, "batch 1"]:
+        """Logarithm of what the target is divided by."""
+        return self.scale[:, None].log().float()
+
     def scaled(self, values: Float[Tensor, "batch steps"]) -> Float[Tensor, "batch steps"]:
         """Values in the windows' units."""
         return (values - self.shift[:, None]) / self.scale[:, None]
@@ -112,3 +118,8 @@ class Past:
 def mean_of(values: Float[Tensor, "batch steps"], observed: Bool[Tensor, "batch steps"]) -> Float[Tensor, " batch"]:
     """Mean of each row's observed values, 0 where there are none."""
     return torch.where(observed, values, 0.0).sum(dim=1) / observed.sum(dim=1).clamp(min=1)
+
+
+def usable(scale: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """Scales, with 1 for those that are zero but for rounding."""
+    return torch.where(scale > SMALLEST_SCALE, scale, 1.0)

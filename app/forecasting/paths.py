@@ -59,7 +59,7 @@ def _unrolled(spec: ForecasterSpec, network: Network, head: Head, windows: Windo
     }
     for step in range(1, horizon):
         known = _known_of(spec, windows.future[:, step : step + 1].repeat_interleave(count, dim=0), drawn)
-        features, states = network.encode(_next_inputs(spec, drawn[-1], known) | static, states)
+        features, states = network.encode(_next_inputs(spec, drawn[-1], known, scale) | static, states)
         raw = network.decode(features[:, -1], known)
         drawn.append(head.draw(raw, ranks[step].repeat(batch)[:, None, None], scale).flatten())
     return torch.stack(drawn, dim=1).view(batch, count, horizon)
@@ -77,13 +77,14 @@ def _known_of(
 
 
 def _next_inputs(
-    spec: ForecasterSpec, newest: Float[Tensor, " rows"], known: Float[Tensor, "rows 1 known"]
+    spec: ForecasterSpec, newest: Float[Tensor, " rows"], known: Float[Tensor, "rows 1 known"], scale: Float[Tensor, " rows"]
 ) -> dict[str, Float[Tensor, "rows 1 _"]]:
     """One step of each input that changes: the sample, and what is known of the step after it, in the order of `Windows.future`."""
     inputs, first = {}, 0
     for name, group in spec.inputs.items():
         last = first + len(group.columns) * (group.known == "future") + len(group.lag_steps) + 2 * len(group.features)
         own = [newest[:, None, None]] * group.columns.count(TARGET)
-        inputs[name] = torch.cat([*own, known[:, :, first:last]], dim=2)
+        logs = [scale[:, None, None].log().to(known)] if group.scale else []
+        inputs[name] = torch.cat([*own, known[:, :, first:last], *logs], dim=2)
         first = last
     return inputs

@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from app.forecasting.columns import Column, Past, mean_of, reach_of, whole_lags_before
+from app.forecasting.columns import Column, Past, mean_of, reach_of, usable, whole_lags_before
 from app.nets.outlook import Outlook
 from app.nets.run import About
 from app.series.calendar import calendar_features
 from app.series.panel import TARGET, Panel
-from app.series.scaling import SMALLEST_SCALE, CovariateScaling
+from app.series.scaling import CovariateScaling
 from app.spec.decoders import RecursiveDecoder, lags_of_decoder
 from app.spec.forecaster import ForecasterSpec, learns_at_every_step
 from app.spec.inputs import Input
@@ -261,10 +261,10 @@ class WindowSource:
             case "none":
                 return zeros, zeros + 1.0
             case "mean_abs":
-                return zeros, _usable(mean_of(filled.abs(), observed))
+                return zeros, usable(mean_of(filled.abs(), observed))
             case "standard":
                 shift = mean_of(filled, observed)
-                return shift, _usable(mean_of((filled - shift[:, None]) ** 2, observed).sqrt())
+                return shift, usable(mean_of((filled - shift[:, None]) ** 2, observed).sqrt())
 
     def _input(
         self, group: Input, history: Float[Tensor, "batch context"], positions: Int[Tensor, "batch context"], past: Past
@@ -272,8 +272,9 @@ class WindowSource:
         # What is known ahead is read one step earlier where the next step is all that is forecast.
         known = positions + 1 if self._is_recursive else positions
         columns = [history if name == TARGET else self._columns[name].windows(known)[0].float() for name in group.columns]
-        lags = past.lags([known - lag for lag in group.lag_steps])
-        return torch.stack([*columns, *lags, *self._turns(group, known)], dim=2)
+        others = past.lags([known - lag for lag in group.lag_steps])
+        others += [*self._turns(group, known), *([past.log_scale.expand(history.shape)] if group.scale else [])]
+        return torch.stack([*columns, *others], dim=2)
 
     def _future(self, positions: Int[Tensor, "batch horizon"], past: Past) -> Float[Tensor, "batch horizon known"]:
         known = []
@@ -294,7 +295,3 @@ class WindowSource:
 def _scaled(spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling) -> Mapping[str, npt.NDArray[np.float64]]:
     covariates = {name: panel.columns[name] for name in columns_of(spec)}
     return {TARGET: panel.columns[TARGET], **scaling.apply(covariates)}
-
-
-def _usable(scale: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
-    return torch.where(scale > SMALLEST_SCALE, scale, 1.0)

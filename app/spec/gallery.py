@@ -153,7 +153,7 @@ _SLSTM = {
 }
 
 _DEEPAR = {
-    "inputs": {"target": {"columns": ["y"], "lags": "season"}},
+    "inputs": {"target": {"columns": ["y"], "lags": "season", "scale": True}},
     "network": {"kind": "stack", "repeat": 3, "blocks": [{"kind": "lstm", "units": 40}]},
     "decoder": {"kind": "recursive"},
     "head": {"kind": "student_t"},

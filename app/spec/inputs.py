@@ -27,6 +27,8 @@ class Input(Lagged):
         lags: columns of the target so many steps before, from before the context too. A horizon step has the newest value that is known
             and whole lags before it. What was not observed is the last value before it; where there is none, the value of the shorter lag
             before it in the list, and of the first the window's mean.
+        scale: a column more, the same at every step: the logarithm of what the window's target is divided by, which says how large a series
+            is (Salinas et al. 2017).
         known: `past` up to the cutoff, `future` over the horizon too, or `static`: the same at every step of a series. The target is always
             past; calendar features are always known.
         embed: of static columns, whose values are words: how many numbers stand for each, which are learnt.
@@ -35,6 +37,7 @@ class Input(Lagged):
 
     columns: Annotated[tuple[ColumnName, ...], Field(strict=False)] = ()
     features: Annotated[tuple[CalendarFeature, ...], Field(strict=False)] = ()
+    scale: bool = False
     known: Literal["past", "future", "static"] = "past"
     embed: Annotated[int, Field(ge=1, le=1024)] | None = None
     categories: dict[ColumnName, Annotated[tuple[str, ...], Field(strict=False)]] | None = None

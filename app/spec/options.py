@@ -30,6 +30,8 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
         yield "min_context", "too_large", sentence
     for name, group in spec.inputs.items():
         yield from _input_faults(f"inputs/{name}", group)
+        if group.scale and spec.scaling.target == "none":
+            yield f"inputs/{name}/scale", "inert", "the scaling 'none' divides by 1; scale the target, or leave it out"
     head = spec.head
     if isinstance(head, PointHead) and head.delta is not None and head.loss != "huber":
         yield "head/delta", "inert", f"delta does nothing for the loss {head.loss!r}; use 'huber', or leave it out"
@@ -104,7 +106,7 @@ def _static_faults(place: str, group: Input) -> Iterator[Option]:
         yield f"{place}/embed", "missing", "static columns are words; say with 'embed' how many numbers stand for each, such as 4"
     if "y" in group.columns:
         yield f"{place}/known", "not_known", "'y' is the target and changes at every step; put it in an input of its own"
-    for key, what in (("features", "calendar features"), ("lags", "lags")):
+    for key, what in (("features", "calendar features"), ("lags", "lags"), ("scale", "a window's scale")):
         if getattr(group, key):
             yield f"{place}/{key}", "not_static", f"{what} change at every step; put them in an input of their own"
     for name in group.categories or {}:

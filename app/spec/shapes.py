@@ -187,8 +187,8 @@ def skipped_width(block: Stack, read: int, given: int) -> int:
 
 
 def input_width(group: Input) -> int:
-    """Columns of an input: its own, its lags, and a sine and a cosine of each calendar feature; of static ones the numbers for each."""
-    return len(group.columns) * (group.embed or 1) + len(group.lag_steps) + 2 * len(group.features)
+    """Columns of an input: its own, lags, a sine and a cosine of each calendar feature, the scale; of static ones the numbers for each."""
+    return len(group.columns) * (group.embed or 1) + len(group.lag_steps) + 2 * len(group.features) + group.scale
 
 
 def embedding_parameters(group: Input) -> int:

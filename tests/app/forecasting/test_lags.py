@@ -129,6 +129,15 @@ def test_a_shorter_history_beside_a_longer_one_is_forecast_as_alone() -> None:
     np.testing.assert_array_equal(forecaster.predict([padded])[0].mean, alone.mean)
 
 
+def test_the_scale_is_the_logarithm_of_what_a_window_is_divided_by_at_every_step() -> None:
+    inputs = {"target": {"columns": ["y"], "scale": True}}
+    windows = window_of(spec_of(inputs=inputs, scaling={"target": "mean_abs"}), np.arange(40.0), 12)
+    np.testing.assert_allclose(windows.inputs["target"][0, :, 1].numpy(), np.full(4, np.log(9.5)), rtol=1e-6)
+    recursive: dict[str, Any] = {"decoder": {"kind": "recursive", "paths": 5}, "head": {"kind": "normal"}}
+    (forecast,) = forecaster_of(inputs=inputs, **recursive).predict([history_of(length=20)], paths=5)
+    assert np.isfinite(forecast.paths).all()
+
+
 def test_a_path_reads_its_own_samples_where_a_lag_lies_in_the_horizon() -> None:
     recursive: dict[str, Any] = {"decoder": {"kind": "recursive", "paths": 5}, "head": {"kind": "normal"}} | UNSCALED
     lagged = forecaster_of(inputs={"target": {"columns": ["y"], "lags": [1]}}, **recursive)

@@ -131,6 +131,11 @@ def test_context_and_horizon_may_be_left_to_the_job() -> None:
             "#/scaling/baseline",
             "or the block",
         ),
+        (
+            {"network": LSTM, "inputs": {"a": {"columns": ["y"], "scale": True}}, "scaling": {"target": "none"}},
+            "#/inputs/a/scale",
+            "divides by 1",
+        ),
         ({"network": LSTM, "context": 5, "min_context": 6}, "#/min_context", "min_context is 6 and the context 5"),
         ({"network": {**LSTM, "units": 5000}}, "#/network/units", "units is 5,000; at most 4,096"),
     ],
