@@ -28,7 +28,7 @@ from app.store.datasets import get_version
 from app.store.jobs import NewJob
 from app.store.models import get_model
 
-OF_A_TRAINING = ("architecture", "columns", "context", "horizon", "training", "seed", "season")
+OF_A_TRAINING = ("architecture", "columns", "context", "horizon", "training", "scaling", "seed", "season")
 """What says which network is trained; a stored model has all of it."""
 
 MOST_FORECASTS = 2_000_000
@@ -54,6 +54,7 @@ class BacktestRequest(StrictBody):
         context: see a training.
         horizon: see a training.
         training: see a training.
+        scaling: see a training.
         seed: see a training.
         season: see a training; scaled errors are in units of it.
         resources: what it may use.
@@ -73,6 +74,7 @@ class BacktestRequest(StrictBody):
     context: Steps | None = None
     horizon: Steps | None = None
     training: dict[str, Any] = Field(default_factory=dict)
+    scaling: dict[str, Any] = Field(default_factory=dict)
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     season: Season | None = None
     resources: Resources = Resources()

@@ -41,8 +41,6 @@ def test_it_is_filled_in_from_the_data_and_builds_what_was_counted(name: str) ->
 def test_it_learns_a_noisy_wave_better_than_by_repeating_it(name: str) -> None:
     training = {"epochs": 12, "lr": 0.005, "schedule": "cosine", "clip_norm": 1.0, "seed": 1}
     spec = resolve_spec(GALLERY[name].spec, FACTS, horizon=4, context=CONTEXTS.get(name, 14), training=training)
-    if "scaling" not in GALLERY[name].spec.model_fields_set:
-        spec = spec.model_copy(update={"scaling": spec.scaling.model_copy(update={"target": "standard"})})
     run = training_of(spec, waves(series=SERIES, length=170, noise=0.4))
     for _ in fit(run):
         pass

@@ -50,8 +50,9 @@ def test_deepar_has_the_one_step_likelihood_of_an_lstm_that_is_fed_with_what_was
     cutoffs = np.array([40, 77])
     expected = []
     for cutoff in cutoffs:
-        size = np.abs(panel.columns["y"][cutoff - 14 : cutoff]).mean()
-        known = panel.columns["y"] / size
+        seen = panel.columns["y"][cutoff - 14 : cutoff]
+        size = seen.std()
+        known = (panel.columns["y"] - seen.mean()) / size
         scaled = torch.from_numpy(known[cutoff - 14 : cutoff + 4]).float()
         lagged = [torch.from_numpy(known[cutoff - 13 - lag : cutoff + 4 - lag]).float() for lag in (7, 14, 21)]
         states, _ = by_hand(torch.stack([scaled[:-1], *lagged, torch.full((17,), np.log(size))], dim=1).float()[None])
