@@ -1,4 +1,4 @@
-"""What does a job train that brings no document? One that suits the panel; each line of it has its evidence in docs/benchmarks.md.
+"""What does a job train that brings no document? One that suits the panel; decision 21 has the evidence for each of its lines.
 
     season                          the target is counted from     lags                                    context
     none                            the newest value               the newest value                        two horizons
