@@ -17,12 +17,15 @@ from app.store.database import utc_now
 from app.store.ids import new_id
 from app.store.pages import Page, page_of
 from app.store.progress import append_event
-from app.store.tables import AttemptRow, JobRow
+from app.store.tables import LIVE_STATES, AttemptRow, JobRow
 
 
 @dataclass(frozen=True)
 class NewJob:
-    """What a job is made of; `spec` is complete and proven, `request` is as it was sent, the origin is the model that it starts from."""
+    """What a job is made of; `spec` is complete and proven, `request` is as it was sent, and completed for a search.
+
+    The origin is the model that it starts from, the parent is the search that it helps.
+    """
 
     kind: str
     name: str
@@ -37,6 +40,7 @@ class NewJob:
     metadata: dict[str, Any] = field(default_factory=dict)
     origin_id: str | None = None
     origin_digest: str | None = None
+    parent_id: str | None = None
 
 
 def insert_job(db: Session, owner: str, new: NewJob) -> JobRow:
@@ -45,7 +49,7 @@ def insert_job(db: Session, owner: str, new: NewJob) -> JobRow:
         id=new_id("job"), owner_id=owner, kind=new.kind, name=new.name, request=new.request, spec=new.spec, dataset_id=new.dataset_id,
         dataset_version=new.dataset_version, queue=new.queue, priority=new.priority, max_attempts=new.max_attempts,
         max_runtime_seconds=new.max_runtime_seconds, metadata_=new.metadata, progress={}, metrics={}, origin_id=new.origin_id,
-        origin_digest=new.origin_digest,
+        origin_digest=new.origin_digest, parent_id=new.parent_id,
     )  # fmt: skip
     db.add(row)
     db.flush()
@@ -109,7 +113,15 @@ def cancel_job(db: Session, owner: str, job_id: str) -> JobRow:
             append_event(db, job_id, "state", {"status": after})
     row = get_job(db, owner, job_id)
     db.refresh(row)
+    _cancel_helpers(db, row)
     return row
+
+
+def _cancel_helpers(db: Session, row: JobRow) -> None:
+    """What helps a job that is to end is to end too."""
+    if row.status in {"cancelling", "cancelled"}:
+        for helper in db.scalars(sa.select(JobRow.id).where(JobRow.parent_id == row.id, JobRow.status.in_(LIVE_STATES))).all():
+            cancel_job(db, row.owner_id, helper)
 
 
 def retry_job(db: Session, owner: str, job_id: str) -> JobRow:

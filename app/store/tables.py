@@ -7,6 +7,7 @@ owner ─┬─ key
        │       ├─ event         numbered with the metric points by one counter, jobs.last_seq
        │       ├─ metric point
        │       ├─ checkpoint    (an artifact)
+       │       ├─ trial         of a search; held by an attempt at it, or at a job that helps
        │       └─ model         (an artifact)
        └─ idempotency key
 """
@@ -135,6 +136,7 @@ class JobRow(Base):
     dataset_version: Mapped[int]
     origin_id: Mapped[str | None] = mapped_column(sa.String(40), index=True)
     origin_digest: Mapped[str | None] = mapped_column(sa.String(64))
+    parent_id: Mapped[str | None] = mapped_column(sa.String(40), index=True)
     metadata_: Mapped[Json] = mapped_column("metadata")
     queue: Mapped[str] = mapped_column(sa.String(16))
     priority: Mapped[int]
@@ -209,6 +211,26 @@ class CheckpointRow(Base):
     digest: Mapped[Digest] = mapped_column(index=True)
     size_bytes: Mapped[int]
     created_at: Mapped[Created]
+
+
+class TrialRow(Base):
+    """One draw of a search, and what has come of it: `windows` has a score for each that is done."""
+
+    __tablename__ = "trials"
+    job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[Owner]
+    holder_id: Mapped[str] = mapped_column(sa.String(40))
+    holder_attempt: Mapped[int]
+    state: Mapped[str] = mapped_column(sa.String(16), default="running")
+    drawn: Mapped[Json]
+    windows: Mapped[list[dict[str, Any]]] = mapped_column(sa.JSON)
+    parameters: Mapped[int | None]
+    score: Mapped[float | None]
+    standard_error: Mapped[float | None]
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+    created_at: Mapped[Created]
+    ended_at: Mapped[Time | None]
 
 
 class ModelRow(Base):
