@@ -127,7 +127,15 @@ class Ledger:
         return True
 
     def end(self, write: Callable[[Session], Written]) -> Written:
-        """Writes how the attempt ended, however long the database is away, as long as the lease may be ours.
+        """Writes how the attempt ended; see `settle`.
+
+        Raises:
+            LeaseLostError: the job is another attempt's.
+        """
+        return self.settle(write)
+
+    def settle(self, write: Callable[[Session], Written]) -> Written:
+        """Writes what the attempt cannot go on without, however long the database is away, as long as the lease may be ours.
 
         Raises:
             LeaseLostError: the job is another attempt's.

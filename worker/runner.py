@@ -15,14 +15,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from app.errors import LeaseLostError
+from app.store.jobs import HELPER
 from app.store.leases import claim
 from worker.attempt import Attempt, Workplace
 from worker.backtest import BacktestAttempt
 from worker.heartbeat import DATABASE_AWAY, Heartbeat
 from worker.memory import give_back_freed_memory
+from worker.search import HelperAttempt, SearchAttempt
 from worker.train import TrainAttempt
 
-ATTEMPTS: Mapping[str, type[Attempt]] = MappingProxyType({"backtest": BacktestAttempt, "train": TrainAttempt})
+ATTEMPTS: Mapping[str, type[Attempt]] = MappingProxyType(
+    {"backtest": BacktestAttempt, "search": SearchAttempt, HELPER: HelperAttempt, "train": TrainAttempt}
+)
 """By the kind of a job."""
 
 log = logging.getLogger(__name__)

@@ -47,7 +47,10 @@ class TrainAttempt(Attempt):
 
     def _work(self) -> None:
         self._ledger.note({"phase": "prepare"})
-        spec = parse_spec(self._claim.spec)
+        self._train(parse_spec(self._claim.spec))
+
+    def _train(self, spec: ForecasterSpec) -> None:
+        """Train a complete description, from the newest checkpoint on, and store the model."""
         torch.set_num_threads(threads_of(spec, self._workplace.threads))
         device = device_of(self._claim.request)
         loaded = load_panel(self._workplace.artifacts, self._claim.dataset_digest, self._claim.freq, spec)
@@ -62,7 +65,7 @@ class TrainAttempt(Attempt):
         for finding in find(training.progress.history, training.progress.look):
             self._ledger.tell("finding", asdict(finding))
         training.finish()
-        self._ledger.note({**Reading(training).progress(), "phase": "score"})
+        self._ledger.note(self._told({**Reading(training).progress(), "phase": "score"}))
         judged, final = members_of(spec, training)
         forecaster = self._forecaster(spec, judged, material, time_kind)
         scores = score(forecaster, material, forecaster.season)
@@ -100,7 +103,7 @@ class TrainAttempt(Attempt):
     def _fit(self, training: Training) -> None:
         reading = Reading(training)
         for event in fit(training):
-            self._ledger.note(reading.progress(), *reading.points(event))
+            self._ledger.note(self._told(reading.progress()), *reading.points(event))
             if isinstance(event, StageOutcome):
                 self._ledger.flush()  # a phase's end comes after its points
                 self._ledger.tell("phase", {"stage": training.progress.stage, **asdict(event)})
@@ -115,6 +118,13 @@ class TrainAttempt(Attempt):
             if self._ledger.is_checkpoint_due and not isinstance(event, Part | Trial):
                 self._checkpoint(training, is_best=isinstance(event, Epoch) and event.is_best)
         self._ledger.flush()
+
+    def _told(self, progress: dict[str, object]) -> dict[str, object]:
+        """How far the job is, by how far its training is."""
+        return progress
+
+    def _lineage(self, forecaster: Forecaster, training: Training) -> dict[str, Any]:
+        return lineage_of(self._claim, forecaster, training, self._seconds())
 
     def _checkpoint(self, training: Training, *, is_best: bool) -> None:
         def content() -> bytes:
@@ -138,7 +148,7 @@ class TrainAttempt(Attempt):
             parameters=sum(parameter.numel() for network in forecaster.members for parameter in network.parameters()),
             freq=forecaster.freq,
             scores=scores,
-            lineage=lineage_of(self._claim, forecaster, training, self._seconds()),
+            lineage=self._lineage(forecaster, training),
         )
 
         def write(db: Session) -> list[str]:

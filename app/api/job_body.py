@@ -59,7 +59,8 @@ class JobBody(BaseModel):
     """A job.
 
     `architecture` is the complete document that it trains, `init_from` the model whose weights it begins with, or that a backtest is of;
-    `metrics` has the newest values, and the best. A backtest makes no `model`.
+    `metrics` has the newest values, and the best. A backtest makes no `model`. `parent` is the search that a job of the kind `trials`
+    helps.
     """
 
     id: str
@@ -78,6 +79,7 @@ class JobBody(BaseModel):
     error: JobFailure | None
     model: str | None
     init_from: str | None
+    parent: str | None
     architecture: dict[str, JsonValue]
     metadata: dict[str, JsonValue]
     urls: JobUrls
@@ -104,6 +106,7 @@ def job_body(row: JobRow) -> JobBody:
         error=None if row.error is None else JobFailure.model_validate(row.error),
         model=row.model_id,
         init_from=row.origin_id,
+        parent=row.parent_id,
         architecture=row.spec,
         metadata=row.metadata_,
         urls=JobUrls(

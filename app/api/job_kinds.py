@@ -11,16 +11,17 @@ from sqlalchemy.orm import Session
 from app.api.backtest_request import BacktestRequest, plan_backtest
 from app.api.bodies import StrictBody
 from app.api.job_request import JobRequest, plan_job
+from app.api.search_request import SearchRequest, plan_search_job
 from app.spec.limits import NetworkLimits
 from app.store.jobs import NewJob
 
-REQUESTS: Mapping[str, type[StrictBody]] = {"train": JobRequest, "backtest": BacktestRequest}
+REQUESTS: Mapping[str, type[StrictBody]] = {"train": JobRequest, "backtest": BacktestRequest, "search": SearchRequest}
 
 
 class _Kind(BaseModel):
     """What every request for a job says."""
 
-    kind: Literal["train", "backtest"]
+    kind: Literal["train", "backtest", "search"]
 
 
 def _of_its_kind(value: object, handler: Callable[[object], StrictBody]) -> StrictBody:
@@ -30,7 +31,7 @@ def _of_its_kind(value: object, handler: Callable[[object], StrictBody]) -> Stri
     return REQUESTS[_Kind.model_validate(value).kind].model_validate(value)
 
 
-AnyJobRequest = Annotated[JobRequest | BacktestRequest, Discriminator("kind"), WrapValidator(_of_its_kind)]
+AnyJobRequest = Annotated[JobRequest | BacktestRequest | SearchRequest, Discriminator("kind"), WrapValidator(_of_its_kind)]
 
 
 def plan_of(db: Session, owner: str, request: AnyJobRequest, limits: NetworkLimits) -> NewJob:
@@ -40,5 +41,7 @@ def plan_of(db: Session, owner: str, request: AnyJobRequest, limits: NetworkLimi
             return plan_job(db, owner, request, limits)
         case BacktestRequest():
             return plan_backtest(db, owner, request, limits)
+        case SearchRequest():
+            return plan_search_job(db, owner, request, limits)
         case _:
             assert_never(request)

@@ -99,9 +99,9 @@ def create(
     asker: Asker,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Queue a training or a backtest, by `kind`; everything is proven before the job is accepted.
+    """Queue a training, a backtest or a search, by `kind`; everything is proven before the job is accepted.
 
-    A training needs `dataset` and `horizon`; a backtest these or a `model`.
+    A training and a search need `dataset` and `horizon`; a backtest these or a `model`.
 
     Raises:
         ConflictError: the same key's first request is being answered.

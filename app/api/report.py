@@ -12,18 +12,20 @@ from app.api.access import Asker
 from app.api.backtest_report import BacktestReport
 from app.api.bodies import Id
 from app.api.job_body import Status
+from app.api.search_report import SEARCH_KINDS, SearchReport, search_report
 from app.api.services import Served
 from app.store.jobs import get_job
 from app.store.models import find_model_of
 from app.store.progress import list_events
 from app.store.tables import EventRow
+from app.store.trials import list_trials
 
 router = APIRouter(tags=["jobs"])
 
 MOST_EVENTS = 10_000
 """Of the kinds that a report is made of, which are few."""
 
-TOLD = ("phase", "finding", "log", "comparison", "inherited", "range_test", "gradients", "backtest")
+TOLD = ("phase", "finding", "log", "comparison", "inherited", "range_test", "gradients", "backtest", *SEARCH_KINDS)
 """The kinds."""
 
 COMPARED = "mase"
@@ -149,7 +151,7 @@ class Finding(BaseModel):
 
 
 class ReportBody(BaseModel):
-    """What is known of a job so far: `scores` as long as it has a model; `comparison`, `inherited`, `backtest` where it asked for them."""
+    """What is known of a job so far: `scores` as long as it has a model; comparisons, backtests and searches where it asked for them."""
 
     job: str
     status: Status
@@ -161,6 +163,7 @@ class ReportBody(BaseModel):
     scores: dict[str, dict[str, float | None]] | None
     gradients: GradientsReport | None
     backtest: BacktestReport | None
+    search: SearchReport | None
     findings: list[Finding]
 
 
@@ -171,6 +174,7 @@ def get_report(job_id: Id, services: Served, asker: Asker) -> ReportBody:
         job = get_job(db, asker.owner, job_id)
         events = list_events(db, asker.owner, job_id, 0, MOST_EVENTS, TOLD)
         model = None if job.model_id is None else find_model_of(db, asker.owner, job_id)
+        search = search_report(job, list_trials(db, asker.owner, job_id), events) if job.kind == "search" else None
     scores = None if model is None else model.scores
     # An attempt that was lost may have said what the next one says again: the last word counts.
     tests = {event.data["stage"]: RangeTestReport.model_validate(event.data) for event in events if event.kind == "range_test"}
@@ -187,6 +191,7 @@ def get_report(job_id: Id, services: Served, asker: Asker) -> ReportBody:
         scores=scores,
         gradients=_last(events, "gradients", GradientsReport),
         backtest=_last(events, "backtest", BacktestReport),
+        search=search,
         findings=list(found.values()),
     )
 

@@ -6,7 +6,7 @@ running -> queued (lease lost)                  failed/cancelled -> queued (retr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,12 +19,18 @@ from app.store.pages import Page, page_of
 from app.store.progress import append_event
 from app.store.tables import LIVE_STATES, AttemptRow, JobRow
 
+HELPER = "trials"
+"""The kind of a job that helps a search."""
+
+LONGEST_HELPED = 100
+"""Characters of a search's name in its helpers' names."""
+
 
 @dataclass(frozen=True)
 class NewJob:
     """What a job is made of; `spec` is complete and proven, `request` is as it was sent, and completed for a search.
 
-    The origin is the model that it starts from, the parent is the search that it helps.
+    The origin is the model that it starts from, the parent is the search that it helps; of its own it has so many helpers.
     """
 
     kind: str
@@ -41,6 +47,7 @@ class NewJob:
     origin_id: str | None = None
     origin_digest: str | None = None
     parent_id: str | None = None
+    helpers: int = 0
 
 
 def insert_job(db: Session, owner: str, new: NewJob) -> JobRow:
@@ -54,8 +61,18 @@ def insert_job(db: Session, owner: str, new: NewJob) -> JobRow:
     db.add(row)
     db.flush()
     append_event(db, row.id, "state", {"status": "queued"})
+    _insert_helpers(db, owner, new, row.id)
     db.refresh(row)
     return row
+
+
+def _insert_helpers(db: Session, owner: str, new: NewJob, parent_id: str) -> None:
+    """Jobs that take trials of a search; a worker's reconciler announces them."""
+    for number in range(1, new.helpers + 1):
+        request = {**new.request, "search": parent_id}
+        name = f"{new.name[:LONGEST_HELPED]} (helper {number})"
+        own: dict[str, Any] = {"kind": HELPER, "max_runtime_seconds": None, "metadata": {}, "helpers": 0}
+        insert_job(db, owner, replace(new, name=name, request=request, parent_id=parent_id, **own))
 
 
 def get_job(db: Session, owner: str, job_id: str) -> JobRow:

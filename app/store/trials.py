@@ -24,9 +24,6 @@ from app.store.leases import Lease
 from app.store.progress import append_event, hold
 from app.store.tables import LIVE_STATES, JobRow, TrialRow
 
-HELPER = "trials"
-"""The kind of a job that helps a search."""
-
 
 class Pull(Enum):
     """Why there is no trial to be had."""

@@ -1,0 +1,1 @@
+"""A search's parts: its draws, its windows, its choice."""
