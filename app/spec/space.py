@@ -30,8 +30,8 @@ CELLS = tuple(str(get_args(kind.model_fields["kind"].annotation)[0]) for kind in
 WORDS = ("cell", "units", "dropout", "layers", "lr", "context")
 """In the order in which they are applied, after pointers."""
 
-FIXED = ("/version", "/horizon", "/training/refit")
-"""Trials could not be compared, or are all judged before it."""
+FIXED = ("/version", "/horizon")
+"""Trials of several could not be compared."""
 
 MOST_CHOICES = 100
 MOST_PARAMETERS = 32
@@ -135,7 +135,7 @@ def _fault(name: str, place: str, details: ErrorDetails) -> Fault:
 
 def _check_name(name: str) -> None:
     if name in FIXED:
-        sentence = f"space: {name!r} cannot be varied: trials could not be compared by it, or do not come to it; leave it out"
+        sentence = f"space: {name!r} cannot be varied: trials could not be compared; leave it out"
         raise SpecError(sentence, code="not_varied")
     if name in WORDS or name.startswith("/"):
         return

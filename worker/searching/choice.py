@@ -61,20 +61,19 @@ class Choice:
 
 
 def mean_of(windows: Sequence[WindowScore]) -> tuple[float, float | None]:
-    """The mean score of some windows, and its standard error over series and windows.
+    """The mean score of some windows, and its standard error.
 
-    The series are the same in all windows, and are not taken to average out over these: what they add is the mean of the windows' own
-    standard errors. How far the windows differ from each other is added in square.
+    It is over series: the mean of the windows' own errors, as the series are the same in all windows and do not average out over these. How
+    far the windows differ from each other is much the same for all trials, and counts only where there is a single series.
 
     Args:
         windows: at least one.
     """
     scores = np.array([window.score for window in windows])
     within = [window.standard_error for window in windows if window.standard_error is not None]
-    parts = [float(np.mean(within))] if within else []
-    if len(scores) > 1:
-        parts.append(float(scores.std(ddof=1)) / math.sqrt(len(scores)))
-    return float(scores.mean()), math.hypot(*parts) if parts else None
+    if within:
+        return float(scores.mean()), float(np.mean(within))
+    return float(scores.mean()), float(scores.std(ddof=1)) / math.sqrt(len(scores)) if len(scores) > 1 else None
 
 
 def choose(candidates: Sequence[Candidate], metric: str, baseline: float) -> Choice:

@@ -21,7 +21,7 @@ from worker.searching.windows import TrialWindow, forecast_errors, score_of
 from worker.training.comparison import members_of
 from worker.training.fit import Training, fit
 from worker.training.material import Material, prepare
-from worker.training.verdict import forecaster_of
+from worker.training.verdict import forecaster_of, learnt_on
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def try_window(spec: ForecasterSpec, window: TrialWindow, bench: Bench, heed: Ca
         InputError: it does not fit the data.
     """
     began_at = time.monotonic()
-    spec = with_series(_judged(spec), len(window.panel.ids))
+    spec = with_series(spec, len(window.panel.ids))
     material = prepare(spec, window.panel, bench.device)
     training = Training(spec, build(spec), material, bench.device)
     weights = inlaid_weights(training.network, bench.artifacts)
@@ -81,12 +81,8 @@ def seconds_of(windows: Sequence[Mapping[str, Any]]) -> float:
     return sum((float(window["seconds"]) for window in windows), 0.0)
 
 
-def _judged(spec: ForecasterSpec) -> ForecasterSpec:
-    """The description without the learning on from all windows, by which no network is judged."""
-    return spec.model_copy(update={"training": spec.training.model_copy(update={"refit": False})})
-
-
 def _forecaster(spec: ForecasterSpec, training: Training, material: Material, bench: Bench) -> Forecaster:
     training.finish()
-    judged, _ = members_of(spec, training)
-    return forecaster_of(spec, judged, material, freq=bench.freq, season=bench.season, time_kind=bench.time_kind)
+    judged, final = members_of(spec, training)
+    judge = forecaster_of(spec, judged, material, freq=bench.freq, season=bench.season, time_kind=bench.time_kind)
+    return learnt_on(judge, final)

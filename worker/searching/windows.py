@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,12 +32,14 @@ class TrialWindow:
     """One cutoff of each series.
 
     Attributes:
-        panel: the series up to the end of the window, which is their last horizon.
+        panel: the series up to the end of the window, which is their last horizon; nothing of its targets is observed.
+        actual: [series, horizon], the targets.
         scales: [series], what errors are divided by; NaN of a series that does not count.
         naive: [series], mean scaled error of seasonal naive; NaN where nothing is known.
     """
 
     panel: Panel
+    actual: Values
     scales: Values
     naive: Values
 
@@ -70,15 +72,15 @@ def trial_windows(panel: Panel, horizon: int, count: int, step: int, season: int
     """
     kept = cut_panel(panel, rolling_positions(panel, horizon, 1, 1)[0])
     cuts = [np.minimum(cutoffs + horizon, kept.offsets[1:]) for cutoffs in rolling_positions(kept, horizon, count, step)]
-    panels = [cut_panel(kept, ends) for ends in cuts]
-    scales = [_scales(one, horizon, season) for one in panels]
+    parts = [_apart(cut_panel(kept, ends), horizon) for ends in cuts]
+    scales = [_scales(one, horizon, season) for one, _ in parts]
     metric = "mase" if any(np.isfinite(found).any() for found in scales) else "mae"
     windows: list[TrialWindow] = []
-    for one, found in zip(panels, scales, strict=True):
+    for (one, actual), found in zip(parts, scales, strict=True):
         used = found if metric == "mase" else np.ones(len(one.ids))
-        naive = _naive_errors(one, horizon, season) / used
+        naive = _row_mean(np.abs(actual - _naive(one, horizon, season))) / used
         if np.isfinite(naive).any():
-            windows.append(TrialWindow(one, used, naive))
+            windows.append(TrialWindow(one, actual, used, naive))
     if not windows:
         sentence = (
             f"none of the {len(panel.ids)} series has something observed before and in one of the {count} windows of {horizon} steps by "
@@ -99,14 +101,19 @@ def forecast_errors(forecaster: Forecaster, material: Material, window: TrialWin
     Raises:
         DivergedError: its forecasts are no numbers.
     """
-    test, errors = material.split.test, window.naive.copy()
-    for first in range(0, len(test), CHUNK):
-        position, series = test.position[first : first + CHUNK], test.series[first : first + CHUNK]
-        mean, _ = forecaster.forecast_windows(material.source.batch(position), ())
+    # Of the material, which begins short series with missing steps. The steps to come are not observed, and need not be.
+    panel, spec, errors = material.panel, forecaster.spec, window.naive.copy()
+    positions = panel.offsets[1:] - forecaster.horizon
+    context = spec.context or 1
+    seen = np.concatenate([[0], np.cumsum(np.isfinite(panel.columns[TARGET]))])
+    firsts = np.maximum(positions - context, 0)
+    fits = np.flatnonzero((positions - context >= panel.offsets[:-1]) & (seen[positions] > seen[firsts]))
+    for first in range(0, len(fits), CHUNK):
+        series = fits[first : first + CHUNK]
+        mean, _ = forecaster.forecast_windows(material.source.batch(positions[series]), ())
         if not np.isfinite(mean).all():
             raise DivergedError("the forecasts are no finite numbers; lower the learning rates of the space, or scale the target")
-        actual = window.panel.columns[TARGET][position[:, None] + np.arange(forecaster.horizon)]
-        errors[series] = _row_mean(np.abs(actual - mean)) / window.scales[series]
+        errors[series] = _row_mean(np.abs(window.actual[series] - mean)) / window.scales[series]
     return np.where(np.isfinite(window.naive), errors, np.nan)
 
 
@@ -135,14 +142,24 @@ def _scales(panel: Panel, horizon: int, season: int) -> Values:
     return np.where(scales > 0.0, scales, np.nan)
 
 
-def _naive_errors(panel: Panel, horizon: int, season: int) -> Values:
-    """[series], NaN where the past or the window has nothing observed."""
-    errors = np.full(len(panel.ids), np.nan)
+def _naive(panel: Panel, horizon: int, season: int) -> Values:
+    """Forecasts of seasonal naive, [series, horizon]; NaN of a series without a past."""
+    forecasts = np.full((len(panel.ids), horizon), np.nan)
     for series, history in enumerate(_histories(panel, horizon)):
         if len(history):
-            actual = panel.values(series)[-horizon:]
-            errors[series] = _row_mean(np.abs(actual - seasonal_naive(history, season, horizon))[None, :])[0]
-    return errors
+            forecasts[series] = seasonal_naive(history, season, horizon)
+    return forecasts
+
+
+def _apart(panel: Panel, horizon: int) -> tuple[Panel, Values]:
+    """The panel without the targets of its last horizon, and these; NaN in series that are shorter."""
+    target = panel.columns[TARGET].copy()
+    actual = np.full((len(panel.ids), horizon), np.nan)
+    for series, end in enumerate(panel.offsets[1:]):
+        first = max(end - horizon, panel.offsets[series])
+        actual[series, horizon - (end - first) :] = target[first:end]
+        target[first:end] = np.nan
+    return replace(panel, columns={**panel.columns, TARGET: target}), actual
 
 
 def _row_mean(values: Values) -> Values:

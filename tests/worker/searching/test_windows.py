@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pytest
 import torch
@@ -13,7 +14,7 @@ from app.series.frequency import parse_frequency
 from app.series.panel import TARGET, Panel, panel_of
 from tests.worker.stage import CONTEXT, HORIZON, small_spec, waves
 from worker.searching.windows import TrialWindow, forecast_errors, naive_scores, score_of, trial_windows
-from worker.training.material import Material, prepare
+from worker.training.material import prepare
 from worker.training.verdict import forecaster_of
 
 
@@ -23,8 +24,8 @@ def panel(lengths: tuple[int, ...] = (120, 120)) -> Panel:
     return panel_of(pl.concat(kept), parse_frequency("D"), [])
 
 
-def errors_of(window: TrialWindow, *, broken: bool = False) -> tuple[np.ndarray, Material]:
-    spec = small_spec()
+def errors_of(window: TrialWindow, *, broken: bool = False, min_context: int | None = None) -> npt.NDArray[np.float64]:
+    spec = small_spec().model_copy(update={"min_context": min_context})
     material = prepare(spec, window.panel, torch.device("cpu"))
     torch.manual_seed(0)
     network = build(spec)
@@ -33,13 +34,21 @@ def errors_of(window: TrialWindow, *, broken: bool = False) -> tuple[np.ndarray,
         with torch.no_grad():
             next(network.parameters()).fill_(torch.nan)
     forecaster = forecaster_of(spec, [network.eval()], material, freq="D", season=7, time_kind="zoned")
-    return forecast_errors(forecaster, material, window), material
+    return forecast_errors(forecaster, material, window)
 
 
 def test_the_last_horizon_is_in_no_window_and_the_newest_window_is_before_it() -> None:
     found = trial_windows(panel(), HORIZON, 3, 2, 7)
     assert found.metric == "mase"
     assert [window.panel.lengths.tolist() for window in found.windows] == [[112, 112], [114, 114], [116, 116]]
+
+
+def test_nothing_of_a_window_is_there_to_be_learnt() -> None:
+    for window in trial_windows(panel(), HORIZON, 3, 2, 7).windows:
+        target = window.panel.values(1)
+        assert np.isnan(target[-HORIZON:]).all()
+        assert np.isfinite(target[:-HORIZON]).all()
+        assert np.isfinite(window.actual).all()
 
 
 def test_later_values_never_change_a_window() -> None:
@@ -53,18 +62,26 @@ def test_later_values_never_change_a_window() -> None:
 
 def test_a_series_too_short_for_the_network_counts_with_seasonal_naive() -> None:
     window = trial_windows(panel((120, 19)), HORIZON, 1, 1, 7).windows[0]
-    errors, material = errors_of(window)
-    assert material.split.test.series.tolist() == [0]
+    errors = errors_of(window)
     assert window.panel.lengths[1] < CONTEXT + HORIZON
     assert errors[0] != window.naive[0]
     assert errors[1] == window.naive[1]
     assert score_of(errors).series == 2
 
 
+def test_a_short_series_that_a_network_can_forecast_counts_with_its_forecast() -> None:
+    window = trial_windows(panel((19, 120)), HORIZON, 1, 1, 7).windows[0]
+    errors = errors_of(window, min_context=3)
+    assert (errors != window.naive).all()
+    whole = errors_of(trial_windows(panel((120, 120)), HORIZON, 1, 1, 7).windows[0])
+    assert errors[1] == pytest.approx(whole[1])
+
+
 def test_errors_are_scaled_by_what_came_before_and_are_absolute_where_nothing_can_be_scaled() -> None:
     window = trial_windows(panel(), HORIZON, 1, 1, 7).windows[0]
     values = window.panel.values(0)
-    history, actual = values[:-HORIZON], values[-HORIZON:]
+    history, actual = values[:-HORIZON], panel().values(0)[112:116]
+    np.testing.assert_array_equal(window.actual[0], actual)
     assert window.scales[0] == pytest.approx(np.abs(history[7:] - history[:-7]).mean())
     assert window.naive[0] == pytest.approx(np.abs(actual - history[-7:-3]).mean() / window.scales[0])
     absolute = trial_windows(panel(), HORIZON, 1, 1, 500)
