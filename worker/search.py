@@ -23,13 +23,11 @@ from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import UNLIMITED
 from app.spec.parse import parse_spec
 from app.spec.search import SearchPlan, check_draw, search_plan
-from app.store.leases import Claim, finish
+from app.store.leases import finish
 from app.store.tables import TrialRow
 from app.store.trials import Outcome, Pull, end_helpers, end_trial, list_trials, record_window, take_trial
 from worker.asked import device_of, season_of, threads_of
-from worker.attempt import Workplace
 from worker.failures import failure_of
-from worker.heartbeat import Heartbeat
 from worker.loading import Loaded, load_panel
 from worker.searching.choice import Candidate, Choice, choose, mean_of
 from worker.searching.sampling import Tried, is_hopeless, means_of, propose
@@ -45,22 +43,13 @@ log = logging.getLogger(__name__)
 
 
 class TrialsAttempt(TrainAttempt):
-    """An attempt that takes trials of a search, its own or another job's.
-
-    Args:
-        claimed: the job.
-        workplace: what to run it with.
-        heartbeat: keeps its lease.
-    """
-
-    def __init__(self, claimed: Claim, workplace: Workplace, heartbeat: Heartbeat) -> None:
-        super().__init__(claimed, workplace, heartbeat)
-        self._search_id = str(claimed.request.get("search") or claimed.lease.job_id)
-        self._plan: SearchPlan = search_plan(claimed.request["plan"])
+    """An attempt that takes trials of a search, its own or another job's."""
 
     def _set_up(self) -> None:
         """The data, and the windows of the document as it is."""
         self._ledger.note({"phase": "prepare"})
+        self._search_id = str(self._claim.request.get("search") or self._claim.lease.job_id)
+        self._plan: SearchPlan = search_plan(self._claim.request["plan"])
         self._device = device_of(self._claim.request)
         self._season = season_of(self._claim.request, self._claim.season)
         spec = parse_spec(self._claim.spec)
@@ -89,8 +78,8 @@ class TrialsAttempt(TrainAttempt):
                     self._try(taken)
                 case Pull.OVER:
                     return
-                case Pull.STOPPED if self._search_id != self._claim.lease.job_id:
-                    return
+                case Pull.WAIT | Pull.STOPPED if self._search_id != self._claim.lease.job_id:
+                    return  # the search waits by itself
                 case Pull.WAIT | Pull.STOPPED:
                     time.sleep(PAUSE_SECONDS)  # a lease ends, or an order comes
                 case Pull.RETRY:

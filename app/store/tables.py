@@ -214,7 +214,7 @@ class CheckpointRow(Base):
 
 
 class TrialRow(Base):
-    """One draw of a search, and what has come of it: `windows` has a score for each that is done."""
+    """One draw of a search, and what has come of it: `windows` has a score for each that is done, `losses` counts workers lost at it."""
 
     __tablename__ = "trials"
     job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
@@ -229,6 +229,7 @@ class TrialRow(Base):
     score: Mapped[float | None]
     standard_error: Mapped[float | None]
     reason: Mapped[str | None] = mapped_column(sa.Text)
+    losses: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[Created]
     ended_at: Mapped[Time | None]
 

@@ -22,7 +22,10 @@ from app.store.database import utc_now
 from app.store.jobs import cancel_job
 from app.store.leases import Lease
 from app.store.progress import append_event, hold
-from app.store.tables import LIVE_STATES, JobRow, TrialRow
+from app.store.tables import LIVE_STATES, AttemptRow, JobRow, TrialRow
+
+MOST_LOSSES = 2
+"""Workers that one trial may cost: a search has three attempts, and is to survive a network that no worker has the memory for."""
 
 
 class Pull(Enum):
@@ -85,8 +88,7 @@ def take_trial(
     running = [trial for trial in trials if trial.state == "running"]
     left = next((trial for trial in running if not _is_held(db, trial) or _is_of(trial, lease)), None)
     if left is not None:
-        left.holder_id, left.holder_attempt = lease.job_id, lease.attempt
-        return left
+        return _take_over(db, lease, left)
     if drawn is None:
         return Pull.WAIT if running else Pull.OVER
     if number != len(trials) + 1:
@@ -98,6 +100,19 @@ def take_trial(
     db.add(row)
     db.flush()
     return row
+
+
+def _take_over(db: Session, lease: Lease, left: TrialRow) -> TrialRow | Pull:
+    left.losses += _was_lost(db, left)
+    left.holder_id, left.holder_attempt = lease.job_id, lease.attempt
+    db.flush()
+    if left.losses < MOST_LOSSES:
+        return left
+    reason = (
+        f"its worker was lost {left.losses} times; the network may need more memory than a worker has: use fewer units, or a smaller batch"
+    )
+    _end(db, left, Outcome("failed", left.score, left.standard_error, reason))
+    return Pull.RETRY
 
 
 def record_window(db: Session, lease: Lease, search_id: str, number: int, window: Mapping[str, Any]) -> TrialRow | None:
@@ -120,15 +135,18 @@ def end_trial(db: Session, lease: Lease, search_id: str, number: int, outcome: O
         LeaseLostError: the attempt is not the job's any more.
     """
     row = _mine(db, lease, search_id, number)
-    if row is None:
-        return None
+    if row is not None:
+        _end(db, row, outcome)
+    return row
+
+
+def _end(db: Session, row: TrialRow, outcome: Outcome) -> None:
     row.state, row.score, row.standard_error, row.reason = outcome.state, outcome.score, outcome.standard_error, outcome.reason
     db.flush()
-    mine = sa.and_(TrialRow.job_id == search_id, TrialRow.number == number)
+    mine = sa.and_(TrialRow.job_id == row.job_id, TrialRow.number == row.number)
     db.execute(sa.update(TrialRow).where(mine).values(ended_at=utc_now()).execution_options(synchronize_session=False))
-    told = {"trial": number, "state": row.state, "score": row.score, "standard_error": row.standard_error, "reason": row.reason}
-    append_event(db, search_id, "trial", {**told, "drawn": row.drawn, "parameters": row.parameters})
-    return row
+    told = {"trial": row.number, "state": row.state, "score": row.score, "standard_error": row.standard_error, "reason": row.reason}
+    append_event(db, row.job_id, "trial", {**told, "drawn": row.drawn, "parameters": row.parameters})
 
 
 def end_helpers(db: Session, owner: str, search_id: str) -> None:
@@ -167,3 +185,9 @@ def _is_held(db: Session, trial: TrialRow) -> bool:
     holder = sa.and_(JobRow.id == trial.holder_id, JobRow.attempt == trial.holder_attempt)
     alive = sa.and_(JobRow.status.in_(("running", "cancelling")), JobRow.lease_until >= utc_now())
     return db.scalar(sa.select(JobRow.id).where(holder, alive)) is not None
+
+
+def _was_lost(db: Session, trial: TrialRow) -> bool:
+    """Whether the attempt that has left a trial did not end by an order."""
+    query = sa.select(AttemptRow.outcome).where(AttemptRow.job_id == trial.holder_id, AttemptRow.attempt == trial.holder_attempt)
+    return db.scalar(query) not in {"released", "cancelled"}

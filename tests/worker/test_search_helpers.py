@@ -78,3 +78,22 @@ def test_an_order_is_heeded_while_others_are_at_the_last_trials(local_stage: Sta
     helping.join(30)
     assert run(local_stage, job).status == "succeeded"
     assert [trial.holder_id for trial in trials_of(local_stage, job)] == [helper]
+
+
+def test_a_trial_that_has_cost_two_workers_has_failed_and_the_search_goes_on(local_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = searching(local_stage)
+
+    def poison(spec: ForecasterSpec, window: Any, bench: Any, heed: Any) -> dict[str, Any]:
+        if len(trials_of(local_stage, job)) == 2:
+            raise KilledError
+        return try_window(spec, window, bench, heed)
+
+    monkeypatch.setattr("worker.search.try_window", poison)
+    for _ in range(2):
+        with pytest.raises(KilledError):
+            run(local_stage, job)
+        expire(local_stage, job)
+    assert run(local_stage, job).status == "succeeded"
+    states = [(trial.state, trial.losses) for trial in trials_of(local_stage, job)]
+    assert states == [("complete", 0), ("failed", 2), ("complete", 0), ("complete", 0)]
+    assert "its worker was lost 2 times" in str(trials_of(local_stage, job)[1].reason)
