@@ -123,7 +123,7 @@ CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "a null seed": ({"seed": 1, "training": {"seed": None}}, "#/seed", "is 1 here and None in training.seed"),
     "a seed of another type": ({"seed": 1, "training": {"seed": 1.0}}, "#/training/seed", "should be a valid integer"),
     "two seeds": ({"seed": 1, "training": {"seed": 2}}, "#/seed", "is 1 here and 2 in training.seed"),
-    "a kind that is not there": ({"kind": "search"}, "#/kind", "input should be 'train'"),
+    "a kind that is not there": ({"kind": "guess"}, "#/kind", "input should be 'train'"),
     "a device that is not there": ({"resources": {"device": "tpu"}}, "#/resources/device", "'auto', 'cpu' or 'gpu'"),
     "a name with mark-up": ({"name": "<b>"}, "#/name", "<b>"),
     "a number for a text": ({"name": 3}, "#/name", "valid string"),
