@@ -19,7 +19,7 @@ from app.spec.facts import PanelFacts
 from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import NetworkLimits
 from app.spec.resolve import HELD_OUT_HORIZONS
-from app.spec.space import Drawn, Range, Space, default_space, drawn_spec, ends, parse_space, written_space
+from app.spec.space import Choices, Drawn, Range, Space, default_values, drawn_spec, ends, parse_space, written_space
 
 DEFAULT_TRIALS = 20
 MOST_TRIALS = 1000
@@ -97,13 +97,25 @@ def plan_search(request: Mapping[str, Any], spec: ForecasterSpec, facts: PanelFa
         facts=facts,
     )
     written = request.get("space")
-    space = parse_space(written) if written is not None else default_space(spec, facts, plan.room(spec.horizon or 1))
+    space = parse_space(written) if written is not None else _default_space(plan, spec, limits)
     if not space:
         sentence = "space: nothing of this document is varied by default; say what is, such as {'/training/lr': {'choices': [0.01, 0.001]}}"
         raise SpecError(sentence, code="missing", pointer="#/space")
     plan = replace(plan, space=space)
     _check_values(plan, spec, limits)
     return plan
+
+
+def _default_space(plan: SearchPlan, spec: ForecasterSpec, limits: NetworkLimits) -> Space:
+    """What is varied of a document that says nothing: of the words those that it has a use for, with values that suit it."""
+    document = spec.model_dump(mode="json", by_alias=True)
+    space: dict[str, Range | Choices] = {}
+    for name, wanted in default_values(spec, plan.room(spec.horizon or 1)).items():
+        fitting = (one for one in wanted if not any(_fault_of(plan, document, {name: value}, limits) for _, value in ends(one)))
+        found = next(fitting, None)
+        if found is not None:
+            space[name] = found
+    return space
 
 
 def _step(spec: ForecasterSpec, facts: PanelFacts, windows: int) -> int:

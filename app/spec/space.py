@@ -150,36 +150,24 @@ def written_space(space: Space) -> dict[str, Any]:
     return {name: values.model_dump(mode="json", exclude_defaults=True) for name, values in space.items()}
 
 
-def default_space(spec: ForecasterSpec, facts: PanelFacts, longest_context: int) -> dict[str, Range | Choices]:
-    """What is varied of a document by default: of the words those that it has a use for.
+def default_values(spec: ForecasterSpec, longest_context: int) -> dict[str, list[Range | Choices]]:
+    """What may be varied of a document by default: for each word some values, the first of which that suit it are to be taken.
 
     Args:
         spec: complete: with context and horizon.
-        facts: of the dataset.
         longest_context: that the data has room for.
     """
     context = spec.context or 1
     lowest, highest = max(1, context // 2), max(context, min(2 * context, longest_context))
-    wanted: dict[str, Range | Choices] = {
-        "units": Range(low=16, high=128, log=True),
-        "layers": Range(low=1, high=4),
-        "cell": Choices(choices=("lstm", "gru", "elman")),
-        "dropout": Range(low=0.0, high=0.4, step=0.1),
+    contexts = [(low, high) for low, high in ((lowest, highest), (context, highest), (lowest, context)) if low < high]
+    return {
+        "units": [Range(low=16, high=128, log=True)],
+        "layers": [Range(low=1, high=4)],
+        "cell": [Choices(choices=("lstm", "gru", "elman"))],
+        "dropout": [Range(low=0.0, high=0.4, step=0.1)],
+        "lr": [] if spec.training.lr == "auto" else [Range(low=5e-4, high=2e-2, log=True)],
+        "context": [Range(low=low, high=high) for low, high in contexts],
     }
-    if spec.training.lr != "auto":
-        wanted["lr"] = Range(low=5e-4, high=2e-2, log=True)
-    if lowest < highest:
-        wanted["context"] = Range(low=lowest, high=highest)
-    document = spec.model_dump(mode="json", by_alias=True)
-    return {name: values for name, values in wanted.items() if _is_useful(document, name, ends(values)[-1][1], facts)}
-
-
-def _is_useful(document: Mapping[str, Any], name: str, value: object, facts: PanelFacts) -> bool:
-    try:
-        drawn_spec(document, {name: value}, facts)
-    except SpecError:
-        return False
-    return True
 
 
 def ends(values: Range | Choices) -> list[tuple[str, Any]]:

@@ -11,6 +11,7 @@ from app.spec.cells import Gru, Lstm
 from app.spec.defaults import default_spec
 from app.spec.facts import PanelFacts
 from app.spec.forecaster import ForecasterSpec
+from app.spec.gallery import GALLERY
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
 from app.spec.resolve import resolve_spec
@@ -42,6 +43,15 @@ def test_the_default_space_is_of_what_the_document_has() -> None:
     assert set(planned(None, CONNECTED).space) == {"units", "cell", "dropout", "lr", "context"}
     dense = {"context": 10, "network": {"kind": "stack", "blocks": [{"kind": "dense", "units": 5}, {"kind": "last"}]}}
     assert set(planned(None, dense).space) == {"lr", "context"}
+
+
+@pytest.mark.parametrize("name", GALLERY)
+def test_every_document_of_the_gallery_has_a_default_space(name: str) -> None:
+    for facts in (PanelFacts("MS", 12, (), "y", 767, 144, 144), PanelFacts("h", 24, (), "y", 3, 2000, 2000)):
+        spec = resolve_spec(GALLERY[name].spec, facts, horizon=6)
+        plan = plan_search({}, spec, facts, LIMITS)
+        assert {"lr", "context"} <= set(plan.space)
+        assert check_draw(plan, spec.model_dump(mode="json", by_alias=True), {}, LIMITS)[0] == spec
 
 
 def test_a_plan_is_the_same_when_it_comes_back_from_the_database() -> None:
