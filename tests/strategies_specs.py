@@ -3,7 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from hypothesis import assume
 from hypothesis import strategies as st
+
+from app.errors import SpecError
+from app.spec.compile import compile_spec
+from app.spec.limits import NetworkLimits
+from app.spec.parse import parse_spec
 
 INPUTS: dict[str, dict[str, Any]] = {
     "target": {"columns": ["y"]},
@@ -172,16 +178,26 @@ def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]
     head = draw(st.sampled_from(heads))
     is_counted = decoder["kind"] != "recursive" and not is_apart and head not in POSITIVE
     baseline: dict[str, Any] = draw(st.sampled_from([{}, {"baseline": "last"}, {"baseline": "season", "season": 3}])) if is_counted else {}
-    return {
+    document = {
         "context": draw(st.sampled_from([6, 8, 10]) if "segment" in str(network) else st.integers(3, 12)),
         "horizon": horizon,
-        "inputs": {**INPUTS, "calendar": {**INPUTS["calendar"], "scale": scaling != "none"}},
+        "inputs": {**INPUTS, "calendar": {**INPUTS["calendar"], "scale": scaling != "none", "age": draw(st.booleans())}},
         "scaling": {"target": scaling, **baseline},
         "network": network,
         "decoder": decoder,
         "head": head,
         "training": draw(trainings()),
     }
+    assume(_is_small(document))
+    return document
+
+
+def _is_small(document: dict[str, Any]) -> bool:
+    try:
+        compile_spec(parse_spec(document), NetworkLimits(parameters=1_000_000))
+    except SpecError as error:
+        return all(fault.code != "too_large" for fault in error.faults)
+    return True
 
 
 OF_ONE: list[dict[str, Any]] = [

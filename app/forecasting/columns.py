@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from app.series.panel import Panel
 from app.series.scaling import SMALLEST_SCALE
 from app.spec.decoders import lags_of_decoder
 from app.spec.forecaster import ForecasterSpec
@@ -68,6 +69,24 @@ class Column:
         last = positions if self._last is None else self._last[positions.clamp(min=0)]
         is_there = (positions >= lowest[:, None]) & (last >= lowest[:, None])
         return torch.where(is_there, self.values[last.clamp(min=0)], fallback)
+
+
+class Ages:
+    """How old the series are.
+
+    Args:
+        panel: they.
+        device: where ages are wanted.
+    """
+
+    def __init__(self, panel: Panel, device: torch.device) -> None:
+        self._offsets = torch.from_numpy(panel.offsets).to(device)
+        self._births = torch.from_numpy(panel.births).to(device)
+
+    def at(self, positions: Int[Tensor, "batch steps"]) -> Float[Tensor, "batch steps"]:
+        """Logarithm of one and the steps since the first observed value of each row's series, which is that of its first position."""
+        series = torch.searchsorted(self._offsets, positions[:, :1].contiguous(), right=True) - 1
+        return (positions - self._births[series]).clamp(min=0).log1p().float()
 
 
 @dataclass(frozen=True)

@@ -274,7 +274,9 @@ class Forecaster:
         }
         length = self._reach + self.horizon
         offsets = np.arange(len(histories) + 1, dtype=np.int64) * length
-        return Panel(tuple(history.unique_id for history in histories), freq, self._starts(histories, freq), offsets, columns)
+        unseen = np.array([self._reach - len(history.columns[TARGET]) for history in histories], dtype=np.int64)
+        born = offsets[:-1] + unseen + np.array([_first_observed(history) for history in histories], dtype=np.int64)
+        return Panel(tuple(history.unique_id for history in histories), freq, self._starts(histories, freq), offsets, columns, born)
 
     def _starts(self, histories: Sequence[History], freq: Frequency) -> Times:
         starts = np.array([history.start for history in histories])
@@ -287,3 +289,7 @@ class Forecaster:
         ahead[: len(known)] = known
         seen = history.columns[name][-self._reach :]
         return np.concatenate([np.full(self._reach - len(seen), np.nan), seen, ahead])
+
+
+def _first_observed(history: History) -> int:
+    return int(np.isfinite(history.columns[TARGET]).argmax())

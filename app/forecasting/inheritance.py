@@ -25,6 +25,7 @@ from app.nets.build import PLACE, Network, build
 from app.nets.combinators import Branches, Chain, Skipped
 from app.spec.blocks import Autoencoder, Block, Connect, Stack
 from app.spec.forecaster import ForecasterSpec
+from app.spec.inputs import Input
 from app.spec.phases import DECODER
 
 BODY, WORDS = "body", "embeddings"
@@ -158,8 +159,8 @@ def _option_notes(pairs: list[tuple[Part, Part]]) -> Iterator[str]:
 def _input_notes(spec: ForecasterSpec, origin: ForecasterSpec) -> Iterator[str]:
     for name, group in spec.inputs.items():
         other = origin.inputs.get(name)
-        here = [*group.columns, *group.features]
-        there = None if other is None else [*other.columns, *other.features]
+        here = _columns_of(group)
+        there = None if other is None else _columns_of(other)
         if here != there:
             read = "is not in the origin" if there is None else f"reads {', '.join(there)} in the origin"
             yield f"the input {name!r} reads {', '.join(here)} here and {read}; weights are taken over in the order of columns"
@@ -167,6 +168,11 @@ def _input_notes(spec: ForecasterSpec, origin: ForecasterSpec) -> Iterator[str]:
         yield f"the target is scaled by {spec.scaling.target!r} here and by {origin.scaling.target!r} in the origin"
     if spec.scaling.covariates == "standard" and any(column != "y" for group in spec.inputs.values() for column in group.columns):
         yield "covariates are scaled by the mean and deviation of this job's training part, not by the origin's"
+
+
+def _columns_of(group: Input) -> list[str]:
+    lags = [f"lag {lag}" for lag in group.lag_steps]
+    return [*group.columns, *lags, *group.features, *(["age"] if group.age else []), *(["scale"] if group.scale else [])]
 
 
 def parts_of(spec: ForecasterSpec) -> tuple[Part, ...]:

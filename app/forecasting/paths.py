@@ -82,7 +82,7 @@ def _next_inputs(
     """One step of each input that changes: the sample, and what is known of the step after it, in the order of `Windows.future`."""
     inputs, first = {}, 0
     for name, group in spec.inputs.items():
-        last = first + len(group.columns) * (group.known == "future") + len(group.lag_steps) + 2 * len(group.features)
+        last = first + len(group.columns) * (group.known == "future") + len(group.lag_steps) + 2 * len(group.features) + group.age
         own = [newest[:, None, None]] * group.columns.count(TARGET)
         logs = [scale[:, None, None].log().to(known)] if group.scale else []
         inputs[name] = torch.cat([*own, known[:, :, first:last], *logs], dim=2)

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from app.forecasting.columns import Column, Past, mean_of, reach_of, usable, whole_lags_before
+from app.forecasting.columns import Ages, Column, Past, mean_of, reach_of, usable, whole_lags_before
 from app.nets.outlook import Outlook
 from app.nets.run import About
 from app.series.calendar import calendar_features
@@ -158,6 +158,7 @@ class WindowSource:
         self._feature_columns = {feature: (2 * place, 2 * place + 1) for place, feature in enumerate(features)}
         self._known = None if known is None else known.of(panel, device)
         self._offsets = torch.from_numpy(panel.offsets).to(device)
+        self._ages = Ages(panel, device) if any(group.age for group in spec.inputs.values()) else None
         self._before = torch.arange(-self._context, 0, device=device)
         self._after = torch.arange(self._horizon, device=device)
         apart = -(-self._context // MOST_FORKS)
@@ -273,7 +274,8 @@ class WindowSource:
         known = positions + 1 if self._is_recursive else positions
         columns = [history if name == TARGET else self._columns[name].windows(known)[0].float() for name in group.columns]
         others = past.lags([known - lag for lag in group.lag_steps])
-        others += [*self._turns(group, known), *([past.log_scale.expand(history.shape)] if group.scale else [])]
+        others += self._always_known(group, known)
+        others += [past.log_scale.expand(history.shape)] if group.scale else []
         return torch.stack([*columns, *others], dim=2)
 
     def _future(self, positions: Int[Tensor, "batch horizon"], past: Past) -> Float[Tensor, "batch horizon known"]:
@@ -282,14 +284,15 @@ class WindowSource:
             if group.known == "future":
                 known += [self._columns[name].windows(positions)[0].float() for name in group.columns]
             known += past.lags([whole_lags_before(positions, lag) for lag in group.lag_steps])
-            known += self._turns(group, positions)
+            known += self._always_known(group, positions)
         known += past.lags([whole_lags_before(positions, lag) for lag in lags_of_decoder(self._spec.decoder)])
         return torch.stack(known, dim=2) if known else torch.empty(*positions.shape, 0, device=self._device)
 
-    def _turns(self, group: Input, positions: Int[Tensor, "batch steps"]) -> list[Tensor]:
-        if self._calendar is None:
-            return []
-        return [self._calendar[:, column][positions] for feature in group.features for column in self._feature_columns[feature]]
+    def _always_known(self, group: Input, positions: Int[Tensor, "batch steps"]) -> list[Tensor]:
+        """The calendar of these positions, and how old their series is there."""
+        columns = [column for feature in group.features for column in self._feature_columns[feature]]
+        turns = [] if self._calendar is None else [self._calendar[:, column][positions] for column in columns]
+        return [*turns, *([self._ages.at(positions)] if self._ages is not None and group.age else [])]
 
 
 def _scaled(spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling) -> Mapping[str, npt.NDArray[np.float64]]:

@@ -121,7 +121,7 @@ def _everything(walk: _Walk, inputs: list[Box], base: str) -> Box:
 
 
 def _ends(walk: _Walk, spec: ForecasterSpec, result: Box, base: str) -> tuple[Box, Box]:
-    ahead = [name for name, group in spec.inputs.items() if group.known == "future" or group.features]
+    ahead = [name for name, group in spec.inputs.items() if group.known == "future" or group.features or group.age]
     knows = [f"knows ahead {', '.join(ahead)}"] if ahead else []
     counted = ["counted with 1 step"] if spec.horizon is None else []
     decoder = walk.box("end", f"{base}/decoder", f"{spec.decoder.kind} decoder", [*_options(spec.decoder), *knows, *counted])

@@ -153,7 +153,7 @@ _SLSTM = {
 }
 
 _DEEPAR = {
-    "inputs": {"target": {"columns": ["y"], "lags": "season", "scale": True}},
+    "inputs": {"target": {"columns": ["y"], "lags": "season", "age": True, "scale": True}},
     "scaling": _STANDARD,
     "network": {"kind": "stack", "repeat": 3, "blocks": [{"kind": "lstm", "units": 40}]},
     "decoder": {"kind": "recursive"},

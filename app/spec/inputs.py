@@ -29,8 +29,10 @@ class Input(Lagged):
             before it in the list, and of the first the window's mean.
         scale: a column more, the same at every step: the logarithm of what the window's target is divided by, which says how large a series
             is (Salinas et al. 2017).
+        age: a column more: the logarithm of one and the steps since the series' first observed value, of the history that is sent where one
+            is (Salinas et al. 2017).
         known: `past` up to the cutoff, `future` over the horizon too, or `static`: the same at every step of a series. The target is always
-            past; calendar features are always known.
+            past; calendar features and age are always known.
         embed: of static columns, whose values are words: how many numbers stand for each, which are learnt.
         categories: the words of each static column, which the job fills in; others are taken as unknown.
     """
@@ -38,6 +40,7 @@ class Input(Lagged):
     columns: Annotated[tuple[ColumnName, ...], Field(strict=False)] = ()
     features: Annotated[tuple[CalendarFeature, ...], Field(strict=False)] = ()
     scale: bool = False
+    age: bool = False
     known: Literal["past", "future", "static"] = "past"
     embed: Annotated[int, Field(ge=1, le=1024)] | None = None
     categories: dict[ColumnName, Annotated[tuple[str, ...], Field(strict=False)]] | None = None

@@ -88,7 +88,7 @@ def _falling(place: str, lags: Sequence[int]) -> Iterator[Option]:
 
 def _input_faults(place: str, group: Input) -> Iterator[Option]:
     if input_width(group) == 0:
-        yield place, "empty", "an input needs columns, lags or features"
+        yield place, "empty", "an input needs columns, lags, features, age or scale"
     yield from _falling(f"{place}/lags", group.lag_steps)
     if group.known == "future" and "y" in group.columns:
         yield f"{place}/known", "not_known", "'y' is the target and is known up to the cutoff only; put it in an input of its own"
@@ -106,7 +106,7 @@ def _static_faults(place: str, group: Input) -> Iterator[Option]:
         yield f"{place}/embed", "missing", "static columns are words; say with 'embed' how many numbers stand for each, such as 4"
     if "y" in group.columns:
         yield f"{place}/known", "not_known", "'y' is the target and changes at every step; put it in an input of its own"
-    for key, what in (("features", "calendar features"), ("lags", "lags"), ("scale", "a window's scale")):
+    for key, what in (("features", "calendar features"), ("lags", "lags"), ("age", "the age"), ("scale", "a window's scale")):
         if getattr(group, key):
             yield f"{place}/{key}", "not_static", f"{what} change at every step; put them in an input of their own"
     for name in group.categories or {}:

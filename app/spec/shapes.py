@@ -187,8 +187,8 @@ def skipped_width(block: Stack, read: int, given: int) -> int:
 
 
 def input_width(group: Input) -> int:
-    """Columns of an input: its own, lags, a sine and a cosine of each calendar feature, the scale; of static ones the numbers for each."""
-    return len(group.columns) * (group.embed or 1) + len(group.lag_steps) + 2 * len(group.features) + group.scale
+    """Columns of an input: its own, lags, two of each calendar feature, age and scale; of static ones the numbers for each."""
+    return len(group.columns) * (group.embed or 1) + len(group.lag_steps) + 2 * len(group.features) + group.age + group.scale
 
 
 def embedding_parameters(group: Input) -> int:
@@ -203,9 +203,9 @@ def targets_of(inputs: Mapping[str, Input]) -> dict[str, int]:
 
 
 def future_width(spec: ForecasterSpec) -> int:
-    """Columns that are known over the horizon: of `known: future`, the lags and the calendar of every input, and the decoder's lags."""
+    """Columns that are known over the horizon: of `known: future`, the lags, calendar and age of every input, and the decoder's lags."""
     own = (len(group.columns) if group.known == "future" else 0 for group in spec.inputs.values())
-    others = (len(group.lag_steps) + 2 * len(group.features) for group in spec.inputs.values())
+    others = (len(group.lag_steps) + 2 * len(group.features) + group.age for group in spec.inputs.values())
     return sum(own) + sum(others) + len(lags_of_decoder(spec.decoder))
 
 
@@ -215,7 +215,7 @@ def lag_columns(inputs: Mapping[str, Input]) -> Iterator[tuple[int, int]]:
     for group in inputs.values():
         first += len(group.columns) if group.known == "future" else 0
         yield from enumerate(group.lag_steps, first)
-        first += len(group.lag_steps) + 2 * len(group.features)
+        first += len(group.lag_steps) + 2 * len(group.features) + group.age
 
 
 def head_width(head: Head) -> int:

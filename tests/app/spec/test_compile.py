@@ -109,7 +109,7 @@ def test_context_and_horizon_may_be_left_to_the_job() -> None:
         ({"network": {**LSTM, "from": "a"}, "inputs": TWO_INPUTS}, "#/inputs/b", "nobody reads the input 'b'"),
         ({"network": stack(LSTM, {**LSTM, "from": "target"})}, "#/network/blocks/0", "nobody reads the lstm"),
         ({"network": connect(LSTM, {"kind": "gru", "units": 3}, merge="sum")}, "#/network/merge", "and they have 4, 3; use 'concat'"),
-        ({"network": LSTM, "inputs": {"a": {}}}, "#/inputs/a", "an input needs columns, lags or features"),
+        ({"network": LSTM, "inputs": {"a": {}}}, "#/inputs/a", "an input needs columns, lags, features, age or scale"),
         ({"network": LSTM, "inputs": {"a": {"columns": ["y"], "known": "future"}}}, "#/inputs/a/known", "is the target"),
         ({"network": LSTM, "inputs": {"a": {"features": ["day_of_week"], "known": "future"}}}, "#/inputs/a/known", "always known"),
         ({"network": LSTM, "head": {"kind": "point", "delta": 1.0}}, "#/head/delta", "delta does nothing for the loss 'mse'"),
