@@ -6,6 +6,7 @@ are computed with the same metrics, and must come out.
 
     make bench-accuracy                                     all sets, five seeds of one network, one ensemble of five
     make bench-accuracy OPTIONS="--seeds 2 --sets weekly"
+    make bench-accuracy OPTIONS="--seeds 1 --ensembles 0 --sets hourly weekly --architecture gallery:es-rnn"
 """
 
 from __future__ import annotations
@@ -190,8 +191,10 @@ def main() -> None:
     said = argparse.ArgumentParser(description=__doc__)
     said.add_argument("--seeds", type=int, default=5)
     said.add_argument("--ensembles", type=int, default=1)
+    said.add_argument("--architecture", help="of the panels, such as gallery:es-rnn; the service's own choice where it is left out")
     said.add_argument("--sets", nargs="*", default=["hourly", "weekly", "hospital", "bikes"])
     asked = said.parse_args()
+    more = {"architecture": asked.architecture} if asked.architecture else {}
     with tempfile.TemporaryDirectory() as home, OwnService(Path(home)) as service, closing(service.client()) as http:
         for name in asked.sets:
             if name == "bikes":
@@ -199,7 +202,7 @@ def main() -> None:
                 continue
             case = panel(*PANELS[name])
             print(row(case.title, "seasonal naive", [check_baselines(case)]), flush=True)
-            compare(case.title, partial(run_panel, http, case), asked.seeds, asked.ensembles)
+            compare(case.title, partial(run_panel, http, case, more=more), asked.seeds, asked.ensembles)
 
 
 if __name__ == "__main__":

@@ -44,9 +44,6 @@ LONGER: dict[str, Any] = {"epochs": 60}
 """Of the documents that learn at each cutoff alone and know no season, where it is strong."""
 
 POLL_SECONDS = 0.5
-SENT_STEPS = 600
-"""Of a history: more than any context, and some seasons for what is fitted to it."""
-
 Values = npt.NDArray[np.float64]
 
 
@@ -143,7 +140,7 @@ def finished(http: httpx.Client, job: str) -> dict[str, Any]:
 
 def forecasts(http: httpx.Client, case: Case, model: str) -> Values:
     """[cutoffs, horizon], from histories that are sent."""
-    series = [_sent(cutoff.history.tail(SENT_STEPS), case.beside) for cutoff in case.cutoffs]
+    series = [_sent(cutoff.history, case.beside) for cutoff in case.cutoffs]
     found = ask(http, "POST", f"/v1/models/{model}/forecasts", json={"series": series, "levels": []})
     return np.array([one["mean"] for one in found["forecasts"]], dtype=np.float64)
 

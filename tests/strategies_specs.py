@@ -220,8 +220,10 @@ def _decoders(horizon: int, *, carries_state: bool, is_apart: bool) -> st.Search
     """Decoders of all kinds, or of those that learn at the cutoff alone."""
     sequences = st.fixed_dictionaries({"kind": st.just("sequence"), "units": UNITS, "cell": st.sampled_from(["lstm", "gru"])})
     segments = st.fixed_dictionaries({"kind": st.just("segments"), "width": st.integers(1, horizon)})
-    everywhere = st.sampled_from([{"kind": "forking"}, *([] if is_apart else [{"kind": "recursive", "paths": 7}])])
-    direct = st.sampled_from([{"kind": "direct"}, {"kind": "direct", "lags": [1, 4]}])
+    everywhere = st.sampled_from(
+        [{"kind": "forking"}, {"kind": "forking", "units": 9}, *([] if is_apart else [{"kind": "recursive", "paths": 7}])]
+    )
+    direct = st.sampled_from([{"kind": "direct"}, {"kind": "direct", "lags": [1, 4]}, {"kind": "direct", "units": 17, "lags": [2]}])
     return st.one_of(direct, sequences, segments, *([everywhere] if carries_state else []))
 
 

@@ -1,6 +1,7 @@
 """How do states become horizon steps? A decoder takes features, and what is known ahead, to the raw numbers of a head.
 
 DirectDecoder     one affine map to all steps                      (`direct`, and `forking`, which is learnt at more states)
+LocalDecoder      a hidden layer that all steps share              (the same with `units`)
 NextDecoder       one affine map to the next step                  (`recursive`; paths are drawn in `app/forecasting/paths.py`)
 SegmentsDecoder   one GRU step for each segment, all at once       (`segments`)
 SequenceDecoder   an LSTM or GRU over the horizon                  (`sequence`)
@@ -9,6 +10,7 @@ SequenceDecoder   an LSTM or GRU over the horizon                  (`sequence`)
 from __future__ import annotations
 
 from abc import abstractmethod
+from functools import partial
 from typing import assert_never
 
 import torch
@@ -62,6 +64,42 @@ class DirectDecoder(Decoder):
         """See `Decoder`."""
         decoded = nn.functional.linear(torch.cat([newest, future.flatten(1)], dim=1), self.weight, self.bias)
         return decoded.view(len(newest), self._horizon, self._outputs)
+
+
+class LocalDecoder(Decoder):
+    """[c_1; ...; c_H; c] = C s + e; h_k = relu(U [c_k; c; x_k] + u); r_k = W h_k + b: a layer that all steps share (Wen et al. 2017).
+
+    s is the newest state and x_k what is known of step k. Deviation from the paper: what is made of the state for each step and for all is
+    one map of the state alone, so that a step sees what is known of itself and of no other.
+
+    Args:
+        width: of the state.
+        horizon: steps.
+        known: columns that are known ahead.
+        outputs: raw numbers of a step.
+        units: of h_k.
+        own: numbers of each c_k, and of c.
+    """
+
+    def __init__(self, width: int, horizon: int, known: int, outputs: int, units: int, own: int) -> None:
+        super().__init__()
+        self.context = nn.Linear(width, (horizon + 1) * own)
+        self.hidden = nn.Linear(2 * own + known, units)
+        self.out = nn.Linear(units, outputs)
+        self._horizon = horizon
+
+    def initialise(self) -> None:
+        """See `Drawn`."""
+        for layer in (self.context, self.hidden, self.out):
+            _initialise_affine(layer.weight, layer.bias)
+
+    def forward(self, newest: Newest, future: Future) -> Float[Tensor, "batch horizon outputs"]:
+        """See `Decoder`."""
+        contexts = self.context(newest).view(len(newest), self._horizon + 1, -1)
+        shared = contexts[:, -1:].expand(-1, self._horizon, -1)
+        hidden = self.hidden(torch.cat([contexts[:, :-1], shared, future], dim=2)).relu()
+        decoded: Tensor = self.out(hidden)
+        return decoded
 
 
 class NextDecoder(Decoder):
@@ -170,7 +208,9 @@ def build_decoder(spec: ForecasterSpec, width: int) -> Decoder:
     horizon, known, outputs = spec.horizon or 1, future_width(spec), head_width(spec.head)
     match spec.decoder:
         case decoders.DirectDecoder() | decoders.ForkingDecoder():
-            return DirectDecoder(width, horizon, known, outputs)
+            hidden, own = spec.decoder.units, spec.decoder.own_width
+            made = DirectDecoder if hidden is None else partial(LocalDecoder, units=hidden, own=own)
+            return made(width, horizon, known, outputs)
         case decoders.RecursiveDecoder():
             return NextDecoder(width, outputs)
         case decoders.SegmentsDecoder(width=steps):

@@ -126,7 +126,7 @@ def _check_size(walk: Walk) -> None:
 
 
 def _check_units(walk: Walk, described: Description, pointer: str) -> None:
-    units = getattr(described, "units", 0)
+    units = getattr(described, "units", None) or 0
     if units > walk.limits.units:
         walk.fault(f"{pointer}/units", "too_large", f"units is {units:,}; at most {walk.limits.units:,}")
 

@@ -13,16 +13,33 @@ from pydantic import Field
 from app.spec.cells import Description, Lagged, Steps, Units
 
 
-class DirectDecoder(Lagged):
-    """All horizon steps at once from the newest state, and from the columns known over the horizon."""
+class _Direct(Lagged):
+    units: Units | None = None
+
+    @property
+    def own_width(self) -> int:
+        """Numbers of the state that each horizon step has for itself, and as many that all of them have, before a hidden layer."""
+        return max(1, (self.units or 0) // 8)
+
+
+class DirectDecoder(_Direct):
+    """All horizon steps at once from the newest state, and from the columns known over the horizon.
+
+    Attributes:
+        units: of a hidden layer that all horizon steps share: each reads `units // 8` numbers of the state for itself, as many for all, and
+            what is known of it (Wen et al. 2017). Without it, one map of everything at once.
+    """
 
     kind: Literal["direct"]
 
 
-class ForkingDecoder(Lagged):
+class ForkingDecoder(_Direct):
     """As `direct`, and learnt at every position of the context: one pass gives as many lessons as it has steps (Wen et al. 2017).
 
     The network must not see ahead: nothing that reads backward, no convolution that is not causal.
+
+    Attributes:
+        units: see `DirectDecoder`.
     """
 
     kind: Literal["forking"]

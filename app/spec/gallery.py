@@ -51,7 +51,7 @@ _MQ_RNN = {
     "inputs": {"target": {"columns": ["y"]}},
     "scaling": _STANDARD,
     "network": {"kind": "lstm", "units": 64},
-    "decoder": {"kind": "forking", "lags": "season"},
+    "decoder": {"kind": "forking", "lags": "season", "units": 64},
     "head": {"kind": "quantiles", "levels": [0.1, 0.25, 0.5, 0.75, 0.9]},
 }
 

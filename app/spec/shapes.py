@@ -250,7 +250,13 @@ def _decoder_parts(spec: ForecasterSpec, width: int, horizon: int, *, each_run: 
     known, outputs = future_width(spec), head_width(spec.head)
     match spec.decoder:
         case DirectDecoder() | ForkingDecoder():
-            yield 1, affine_parameters(width + horizon * known, horizon * outputs)
+            hidden, each = spec.decoder.units, spec.decoder.own_width
+            if hidden is None:
+                yield 1, affine_parameters(width + horizon * known, horizon * outputs)
+            else:
+                yield 1, affine_parameters(width, (horizon + 1) * each)
+                shared = affine_parameters(2 * each + known, hidden) + affine_parameters(hidden, outputs)
+                yield horizon if each_run else 1, shared
         case RecursiveDecoder():
             yield window_steps(spec) if each_run else 1, affine_parameters(width, outputs)
         case SegmentsDecoder(width=steps):

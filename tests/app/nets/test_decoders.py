@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from app.nets.build import draw_weights
-from app.nets.decoders import Decoder, DirectDecoder, NextDecoder, SegmentsDecoder, SequenceDecoder, build_decoder
+from app.nets.decoders import Decoder, DirectDecoder, LocalDecoder, NextDecoder, SegmentsDecoder, SequenceDecoder, build_decoder
 from app.spec.parse import parse_spec
 from app.spec.shapes import decoder_multiply_adds, decoder_parameters
 
@@ -61,6 +61,18 @@ def test_a_direct_decoder_is_one_map_of_all_it_reads() -> None:
     assert isinstance(decoder, DirectDecoder)
     by_hand = torch.cat([newest, future.reshape(BATCH, -1)], dim=1) @ decoder.weight.T + decoder.bias
     torch.testing.assert_close(decoder(newest, future), by_hand.view(BATCH, HORIZON, OUTPUTS))
+
+
+@pytest.mark.parametrize("known", [0, KNOWN])
+def test_a_hidden_layer_is_shared_by_all_steps_and_sees_what_is_known_of_its_own(known: int) -> None:
+    decoder, (newest, future) = drawn(LocalDecoder(WIDTH, HORIZON, known, OUTPUTS, 6, 2)), example(known)
+    assert isinstance(decoder, LocalDecoder)
+    contexts = newest @ decoder.context.weight.T + decoder.context.bias
+    raw = decoder(newest, future)
+    for step in range(HORIZON):
+        read = torch.cat([contexts[:, 2 * step : 2 * step + 2], contexts[:, -2:], future[:, step]], dim=1)
+        hidden = torch.relu(read @ decoder.hidden.weight.T + decoder.hidden.bias)
+        torch.testing.assert_close(raw[:, step], hidden @ decoder.out.weight.T + decoder.out.bias)
 
 
 def test_a_next_decoder_is_one_map_of_the_state() -> None:
