@@ -6,7 +6,7 @@ from alembic import context
 
 from app.settings import Settings
 from app.store.database import make_engine, with_driver
-from app.store.tables import Base
+from app.store.operating_tables import Base
 
 
 def run() -> None:

@@ -11,12 +11,12 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from app.errors import LeaseLostError
 from app.store.jobs import HELPER
-from app.store.leases import claim
+from app.store.leases import Claim, claim
 from worker.attempt import Attempt, Workplace
 from worker.backtest import BacktestAttempt
 from worker.heartbeat import DATABASE_AWAY, Heartbeat
@@ -32,17 +32,18 @@ ATTEMPTS: Mapping[str, type[Attempt]] = MappingProxyType(
 log = logging.getLogger(__name__)
 
 
-def run_job(job_id: str, workplace: Workplace, drain: threading.Event) -> None:
-    """Runs a job, if it is there to be had; otherwise does nothing.
+def run_job(job_id: str, workplace: Workplace, drain: threading.Event, take: Callable[..., Claim | None] = claim) -> None:
+    """Runs a job, if one is to be had; otherwise does nothing.
 
     Args:
         job_id: what the message named.
         workplace: what to run it with.
         drain: set when the worker is to end.
+        take: which job the message gets: the named one, or the one whose turn it is (app/store/turns.py).
     """
     try:
         with workplace.database.begin() as db:
-            claimed = claim(db, job_id, worker=f"{socket.gethostname()}:{os.getpid()}", lease_seconds=workplace.lease_seconds)
+            claimed = take(db, job_id, worker=f"{socket.gethostname()}:{os.getpid()}", lease_seconds=workplace.lease_seconds)
     except DATABASE_AWAY as error:
         log.warning("Job %s: not claimed, the database does not answer; it will be announced again: %s", job_id, error)
         return

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.errors import LeaseLostError
+from app.store.database import utc_now
 from app.store.ids import new_id
 from app.store.tables import CheckpointRow, EventRow, JobRow, MetricPointRow
 
@@ -57,7 +58,9 @@ def hold(db: Session, fence: Fence) -> JobRow:
 
 def append_event(db: Session, job_id: str, kind: str, data: Mapping[str, Any]) -> int:
     """Record that something happened to a job; its number."""
-    number = sa.update(JobRow).where(JobRow.id == job_id).values(last_seq=JobRow.last_seq + 1)
+    # Whatever puts a job into the queue says so here: its wait begins.
+    waits = {"queued_at": utc_now()} if kind == "state" and data.get("status") == "queued" else {}
+    number = sa.update(JobRow).where(JobRow.id == job_id).values(last_seq=JobRow.last_seq + 1, **waits)
     seq, attempt, owner = db.execute(number.returning(JobRow.last_seq, JobRow.attempt, JobRow.owner_id)).one()
     db.add(EventRow(job_id=job_id, seq=seq, owner_id=owner, attempt=attempt, kind=kind, data=dict(data)))
     db.flush()

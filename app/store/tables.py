@@ -124,6 +124,7 @@ class JobRow(Base):
         sa.CheckConstraint(f"status in {JOB_STATES}", "status"),
         sa.Index("ix_jobs_status_lease_until", "status", "lease_until"),
         sa.Index("ix_jobs_owner_id_id", "owner_id", "id"),
+        sa.Index("ix_jobs_turn", "status", "queue", "owner_id", "priority", "id"),
     )
     id: Mapped[Id]
     owner_id: Mapped[Owner]
@@ -144,6 +145,7 @@ class JobRow(Base):
     max_attempts: Mapped[int]
     max_runtime_seconds: Mapped[int | None]
     lease_until: Mapped[Time | None]
+    queued_at: Mapped[Time | None]
     dispatched_at: Mapped[Time | None]
     dispatches: Mapped[int] = mapped_column(default=0)
     last_seq: Mapped[int] = mapped_column(default=0)
@@ -152,6 +154,7 @@ class JobRow(Base):
     metrics: Mapped[Json]
     error: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     model_id: Mapped[str | None] = mapped_column(sa.String(40))
+    trace_parent: Mapped[str | None] = mapped_column(sa.String(64))
     created_at: Mapped[Created]
     started_at: Mapped[Time | None]
     finished_at: Mapped[Time | None]
@@ -161,6 +164,7 @@ class AttemptRow(Base):
     """One claim of a job by a worker."""
 
     __tablename__ = "attempts"
+    __table_args__ = (sa.Index("ix_attempts_owner_id_started_at", "owner_id", "started_at"),)
     job_id: Mapped[str] = mapped_column(sa.ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True)
     owner_id: Mapped[Owner]

@@ -6,7 +6,7 @@ from alembic.runtime.migration import MigrationContext
 
 from app.store.database import Database
 from app.store.migrate import is_at_head, migrate, migrate_down
-from app.store.tables import Base
+from app.store.operating_tables import Base
 
 
 def test_migrations_make_the_schema_that_the_models_describe(database: Database) -> None:
