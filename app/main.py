@@ -13,7 +13,7 @@ import torch
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app.api import architectures, datasets, forecasts, health, jobs, keys, limits, metrics, models, report, stream, uploads
+from app.api import architectures, datasets, forecasts, health, jobs, keys, limits, metrics, models, operation, report, stream, uploads
 from app.api.access import authorize
 from app.api.middleware import BodyLimit, RequestIds
 from app.api.problems import Problem, answer_problems
@@ -26,7 +26,7 @@ from app.spec.limits import NetworkLimits
 from app.store.artifacts import open_artifacts
 from app.store.database import Database
 
-ROUTERS = (uploads, datasets, architectures, jobs, metrics, report, stream, models, forecasts, keys, limits, health)
+ROUTERS = (uploads, datasets, architectures, jobs, metrics, report, stream, models, forecasts, keys, limits, operation, health)
 """One module per noun, each with its `router`."""
 
 DESCRIPTION = "Trains and serves recurrent forecasters that you design. Every answer but /health wants `Authorization: Bearer bc_...`."

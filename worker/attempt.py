@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.errors import JobError, LeaseLostError, TimedOutError
 from app.store.artifacts import ArtifactStore
 from app.store.database import Database
 from app.store.leases import Claim, confirm_cancel, fail, release
+from worker.counting import Counts, worker_name
 from worker.failures import failure_of
 from worker.heartbeat import Heartbeat, Order
 from worker.ledger import Ledger
@@ -25,12 +27,14 @@ class Workplace:
         artifacts: where bytes are.
         lease_seconds: how long a claim lasts from each renewal.
         threads: that one training may use.
+        counts: what this process counts.
     """
 
     database: Database
     artifacts: ArtifactStore
     lease_seconds: float
     threads: int
+    counts: Counts = field(default_factory=lambda: Counts(worker_name(os.getppid())))
 
 
 class StoppedError(Exception):

@@ -15,7 +15,9 @@ The main process takes messages and holds the reconciler; each job trains in a c
 from __future__ import annotations
 
 import os
+import socket
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +32,12 @@ from app.queue import QUEUES, Queue, make_celery
 from app.settings import Settings
 from app.store.artifacts import open_artifacts
 from app.store.database import Database
+from app.store.workers import Presence
 from worker.attempt import Workplace
+from worker.counting import Counts, worker_name
 from worker.draining import Drain
 from worker.memory import keep_freed_memory
+from worker.presence import PresenceBeat
 from worker.reconciler import Reconciler
 from worker.tasks import register_tasks
 
@@ -51,16 +56,19 @@ def make_worker(settings: Settings) -> Celery:
     database = Database(settings.resolved_database_url)
     threads = max(1, (os.cpu_count() or 1) // settings.workers)
     register_tasks(celery, Workplace(database, open_artifacts(settings.resolved_artifacts_url), settings.lease_seconds, threads))
+    counts = Counts(worker_name(os.getpid()))
     reconciler = Reconciler(
         database,
         Queue(settings.resolved_broker_url),
         lease_seconds=settings.lease_seconds,
         redispatch_seconds=settings.redispatch_seconds,
+        counts=counts,
     )
+    presence = PresenceBeat(database, counts, settings.lease_seconds)
     # Celery keeps weak references to receivers otherwise.
     signals.celeryd_init.connect(_renew_gpu_processes, weak=False)
-    signals.worker_ready.connect(partial(_begin, reconciler), weak=False)
-    signals.worker_shutdown.connect(partial(_end, reconciler), weak=False)
+    signals.worker_ready.connect(partial(_begin, reconciler, presence), weak=False)
+    signals.worker_shutdown.connect(partial(_end, reconciler, presence), weak=False)
     signals.worker_process_init.connect(_prepare_child, weak=False)
     return celery
 
@@ -71,10 +79,17 @@ def _renew_gpu_processes(conf: CelerySettings, options: dict[str, Any], **_: obj
         conf.worker_max_tasks_per_child = 1
 
 
-def _begin(reconciler: Reconciler, sender: Consumer, **_: object) -> None:
+def _begin(reconciler: Reconciler, presence: PresenceBeat, sender: Consumer, **_: object) -> None:
     # Comes again whenever the connection to Redis does.
     reconciler.start()
+    presence.start(_presence_of(sender))
     Drain(_stop_taking, partial(_children, sender.pool), sender.app.conf.worker_soft_shutdown_timeout).install()
+
+
+def _presence_of(consumer: Consumer) -> Presence:
+    queues, processes = tuple(sorted(consumer.app.amqp.queues.consume_from)), consumer.pool.limit
+    device = "gpu" if NVIDIA_DRIVER.exists() else "cpu"
+    return Presence(worker_name(os.getpid()), socket.gethostname(), queues, device, processes, version("braidcast"))
 
 
 def _stop_taking() -> None:
@@ -87,8 +102,9 @@ def _children(pool: TaskPool) -> list[int]:
     return [process.pid for process in pool._pool._pool] if pool._pool is not None else []
 
 
-def _end(reconciler: Reconciler, **_: object) -> None:
+def _end(reconciler: Reconciler, presence: PresenceBeat, **_: object) -> None:
     reconciler.stop()
+    presence.stop()
 
 
 def _prepare_child(**_: object) -> None:

@@ -25,7 +25,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app.errors import LeaseLostError
 from app.store.database import Database
-from app.store.leases import Lease, renew
+from app.store.leases import Lease, Orders, renew
+from worker.counting import Counts, worker_name
 
 BEATS_PER_LEASE = 6
 """Five renewals may fail before the lease is lost."""
@@ -63,6 +64,7 @@ class Heartbeat:
         lease_seconds: how long it lasts from each renewal.
         drain: set when this worker is to end.
         patience_seconds: how long the attempt may take to follow an order.
+        counts: what is written down with each renewal.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class Heartbeat:
         lease_seconds: float,
         drain: threading.Event,
         patience_seconds: float = PATIENCE_SECONDS,
+        counts: Counts | None = None,
     ) -> None:
+        self.counts = counts or Counts(worker_name(os.getppid()))
         self._database = database
         self._lease = lease
         self._lease_seconds = lease_seconds
@@ -136,10 +140,11 @@ class Heartbeat:
 
     def _renew(self) -> None:
         asked_at = time.monotonic()
+        answers: list[Orders | None] = []
         try:
-            with self._database.begin() as db:
-                orders = renew(db, self._lease, self._lease_seconds)
+            self.counts.write(self._database.begin, lambda db: answers.append(renew(db, self._lease, self._lease_seconds)))
         except DATABASE_AWAY as error:
+            self.counts.add("heartbeats", "outcome=unanswered")
             if not self._is_away:
                 log.warning("Job %s: the database does not answer, training goes on: %s", self._lease.job_id, error)
             self._is_away = True
@@ -147,6 +152,8 @@ class Heartbeat:
         if self._is_away:
             log.warning("Job %s: the database answers again.", self._lease.job_id)
         self._is_away = False
+        orders = answers[-1]
+        self.counts.add("heartbeats", f"outcome={'lost' if orders is None else 'renewed'}")
         if orders is None:
             self._answer = Order.LOST
             return

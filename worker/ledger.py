@@ -52,15 +52,23 @@ class Ledger:
         self._heartbeat = heartbeat
         self._points: list[Point] = []
         self._progress: dict[str, object] = {}
+        self._step: int | None = None
         self._flushed_at = 0.0
         self._checkpoint_due_at = time.monotonic() + CHECKPOINT_SECONDS
 
     def note(self, progress: dict[str, object], *points: Point) -> None:
         """Takes down how far the attempt is and what it measured; written once a second or every 500 points."""
+        self._count_steps(progress.get("step"))
         self._progress = progress
         self._points.extend(points)
         if len(self._points) >= FLUSH_POINTS or time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
             self.flush()
+
+    def _count_steps(self, step: object) -> None:
+        if isinstance(step, int):
+            if self._step is not None and step > self._step:
+                self._heartbeat.counts.add("training_steps", value=step - self._step)
+            self._step = step
 
     def flush(self) -> bool:
         """Writes what was taken down.

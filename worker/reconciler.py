@@ -9,14 +9,16 @@ Each step is a guarded UPDATE of its own; what another reconciler did first is n
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.errors import UnavailableError
 from app.queue import Queue
 from app.store.database import Database
 from app.store.jobs import mark_dispatched
 from app.store.sweep import fail_exhausted, finish_cancelled, requeue_expired, undispatched
+from worker.counting import Counts, worker_name
 from worker.heartbeat import DATABASE_AWAY
 
 ANNOUNCED_AT_ONCE = 500
@@ -39,12 +41,14 @@ class Round:
         failed: the worker of their last attempt was lost.
         cancelled: they were to be cancelled and had nobody to do it.
         announced: nobody had been told of them, or not for long.
+        again: those of them that had been announced before.
     """
 
     requeued: list[str]
     failed: list[str]
     cancelled: list[str]
     announced: list[str]
+    again: list[str] = field(default_factory=list)
 
 
 def reconcile_once(database: Database, queue: Queue, *, redispatch_seconds: float) -> Round:
@@ -64,11 +68,12 @@ def reconcile_once(database: Database, queue: Queue, *, redispatch_seconds: floa
         cancelled = finish_cancelled(db)
     with database.read() as db:
         waiting = undispatched(db, redispatch_seconds, ANNOUNCED_AT_ONCE)
-    for job_id, queue_name, priority in waiting:
+    for job_id, queue_name, priority, _ in waiting:
         queue.submit(job_id, queue_name, priority)
         with database.begin() as db:
             mark_dispatched(db, job_id)
-    return Round(requeued, failed, cancelled, [job_id for job_id, _, _ in waiting])
+    again = [job.job_id for job in waiting if job.dispatches]
+    return Round(requeued, failed, cancelled, [job.job_id for job in waiting], again)
 
 
 class Reconciler:
@@ -79,9 +84,13 @@ class Reconciler:
         queue: see `reconcile_once`.
         lease_seconds: how long leases last.
         redispatch_seconds: see `reconcile_once`.
+        counts: what this process counts.
     """
 
-    def __init__(self, database: Database, queue: Queue, *, lease_seconds: float, redispatch_seconds: float) -> None:
+    def __init__(
+        self, database: Database, queue: Queue, *, lease_seconds: float, redispatch_seconds: float, counts: Counts | None = None
+    ) -> None:
+        self._counts = counts or Counts(worker_name(os.getpid()))
         self._database = database
         self._queue = queue
         self._interval_seconds = lease_seconds / ROUNDS_PER_LEASE
@@ -120,8 +129,14 @@ class Reconciler:
             if self._trouble:
                 log.warning("The reconciler is at work again.")
             self._trouble = ""
+            self._count(found)
             if found.requeued or found.failed or found.cancelled:
                 log.warning("Brought home: %s", found)
+
+    def _count(self, found: Round) -> None:
+        self._counts.add("lease_losses", "outcome=queued", len(found.requeued))
+        self._counts.add("lease_losses", "outcome=failed", len(found.failed))
+        self._counts.add("redispatches", value=len(found.again))
 
     def _say_once(self, trouble: str, error: BaseException | None) -> None:
         # The same trouble every few seconds would bury everything else in the log.

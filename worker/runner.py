@@ -8,17 +8,18 @@ Whatever goes wrong ends as data in the job's row; a lost lease ends without a w
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 
 from app.errors import LeaseLostError
 from app.store.jobs import HELPER
 from app.store.leases import Claim, claim
+from app.store.measures import wait_counts
 from worker.attempt import Attempt, Workplace
 from worker.backtest import BacktestAttempt
+from worker.counting import Counts, process_name
 from worker.heartbeat import DATABASE_AWAY, Heartbeat
 from worker.memory import give_back_freed_memory
 from worker.search import HelperAttempt, SearchAttempt
@@ -43,18 +44,32 @@ def run_job(job_id: str, workplace: Workplace, drain: threading.Event, take: Cal
     """
     try:
         with workplace.database.begin() as db:
-            claimed = take(db, job_id, worker=f"{socket.gethostname()}:{os.getpid()}", lease_seconds=workplace.lease_seconds)
+            claimed = take(db, job_id, worker=process_name(), lease_seconds=workplace.lease_seconds)
     except DATABASE_AWAY as error:
         log.warning("Job %s: not claimed, the database does not answer; it will be announced again: %s", job_id, error)
         return
     if claimed is None:
         log.info("Job %s is not to be had: it runs elsewhere, or has ended.", job_id)
         return
-    log.info("Job %s: attempt %d begins.", job_id, claimed.lease.attempt)
+    log.info("Job %s: attempt %d begins.", claimed.lease.job_id, claimed.lease.attempt)
+    _count_claim(claimed, workplace.counts)
     try:
-        with Heartbeat(workplace.database, claimed.lease, workplace.lease_seconds, drain) as heartbeat:
+        with Heartbeat(workplace.database, claimed.lease, workplace.lease_seconds, drain, counts=workplace.counts) as heartbeat:
             ATTEMPTS[claimed.kind](claimed, workplace, heartbeat).run()
     except LeaseLostError as error:
-        log.warning("Job %s: %s", job_id, error.detail)
+        log.warning("Job %s: %s", claimed.lease.job_id, error.detail)
     finally:
+        _write_counts(workplace)
         give_back_freed_memory()
+
+
+def _count_claim(claimed: Claim, counts: Counts) -> None:
+    if claimed.waited_seconds is not None:
+        counts.add_all(wait_counts(claimed.queue, claimed.waited_seconds))
+    else:
+        counts.add("lease_losses", "outcome=taken_over")
+
+
+def _write_counts(workplace: Workplace) -> None:
+    with suppress(*DATABASE_AWAY):  # they are kept, and go with the next job's
+        workplace.counts.write(workplace.database.begin)

@@ -51,6 +51,9 @@ class Claim:
     max_runtime_seconds: int | None
     origin_id: str | None = None
     origin_digest: str | None = None
+    queue: str = "cpu"
+    waited_seconds: float | None = None
+    """In the queue; None where it was taken from a worker that was lost."""
 
     @property
     def checkpoint(self) -> CheckpointRef | None:
@@ -86,8 +89,10 @@ def claim(db: Session, job_id: str, *, worker: str, lease_seconds: float) -> Cla
     free = sa.and_(JobRow.id == job_id, sa.or_(JobRow.status == "queued", lost), JobRow.attempt < JobRow.max_attempts)
     started = sa.func.coalesce(JobRow.started_at, utc_now())
     values = {"status": "running", "attempt": JobRow.attempt + 1, "lease_until": utc_in(lease_seconds), "started_at": started}
-    taken = sa.update(JobRow).where(free).values(values)
-    if db.execute(taken.returning(JobRow.id).execution_options(synchronize_session=False)).one_or_none() is None:
+    taken = sa.update(JobRow).where(free).values({**values, "queued_at": None})
+    before = db.scalar(sa.select(JobRow.queued_at).where(JobRow.id == job_id))
+    now = db.execute(taken.returning(utc_now()).execution_options(synchronize_session=False)).scalar_one_or_none()
+    if now is None:
         return None
     row = db.scalars(sa.select(JobRow).where(JobRow.id == job_id).execution_options(populate_existing=True)).one()
     newest = sa.select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(CheckpointRow.step.desc(), CheckpointRow.id.desc())
@@ -101,7 +106,7 @@ def claim(db: Session, job_id: str, *, worker: str, lease_seconds: float) -> Cla
         lease=Lease(row.id, row.owner_id, row.attempt), kind=row.kind, name=row.name, spec=row.spec, request=row.request,
         dataset_id=row.dataset_id, dataset_version=row.dataset_version, dataset_digest=data.digest, freq=data.freq, season=data.season,
         target=data.target, checkpoints=checkpoints, max_runtime_seconds=row.max_runtime_seconds, origin_id=row.origin_id,
-        origin_digest=row.origin_digest,
+        origin_digest=row.origin_digest, queue=row.queue, waited_seconds=None if before is None else (now - before).total_seconds(),
     )  # fmt: skip
 
 

@@ -21,6 +21,8 @@ class Waiting(NamedTuple):
     job_id: str
     queue: str
     priority: int
+    dispatches: int
+    """How often it was announced since it was queued."""
 
 
 def requeue_expired(db: Session) -> list[str]:
@@ -62,7 +64,12 @@ def undispatched(db: Session, redispatch_seconds: float, limit: int = 100) -> li
     ]
     longest = JobRow.dispatched_at < utc_in(-redispatch_seconds * 2**LONGEST_WAIT_DOUBLINGS)
     due = sa.or_(JobRow.dispatched_at.is_(None), longest, *waits)
-    query = sa.select(JobRow.id, JobRow.queue, JobRow.priority).where(JobRow.status == "queued", due).order_by(JobRow.id).limit(limit)
+    query = (
+        sa.select(JobRow.id, JobRow.queue, JobRow.priority, JobRow.dispatches)
+        .where(JobRow.status == "queued", due)
+        .order_by(JobRow.id)
+        .limit(limit)
+    )
     return [Waiting(*row) for row in db.execute(query)]
 
 

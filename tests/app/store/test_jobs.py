@@ -13,7 +13,7 @@ from app.store.keys import ensure_owner
 from app.store.leases import Claim, Lease, NewModel, claim, confirm_cancel, fail, finish, release, renew, succeed
 from app.store.models import change_model, delete_model, get_model, list_models
 from app.store.progress import Point, list_events, list_points, record_checkpoint, record_event, record_points
-from app.store.sweep import fail_exhausted, finish_cancelled, requeue_expired, undispatched
+from app.store.sweep import Waiting, fail_exhausted, finish_cancelled, requeue_expired, undispatched
 
 Add = Callable[..., str]
 Take = Callable[..., Claim]
@@ -234,7 +234,7 @@ def test_only_what_has_ended_without_a_model_can_be_retried(database: Database, 
 def test_jobs_that_the_queue_forgot_are_found_at_growing_intervals(database: Database, add_job: Add) -> None:
     job = add_job(queue="gpu", priority=6)
     with database.begin() as db:
-        assert undispatched(db, 60, 10) == [(job, "gpu", 6)]
+        assert undispatched(db, 60, 10) == [Waiting(job, "gpu", 6, 0)]
         mark_dispatched(db, job)
         assert undispatched(db, 60, 10) == []
     with database.read() as db:
