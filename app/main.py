@@ -13,9 +13,25 @@ import torch
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app.api import architectures, datasets, forecasts, health, jobs, keys, limits, metrics, models, operation, report, stream, uploads
+from app.api import (
+    architectures,
+    datasets,
+    exposition,
+    forecasts,
+    health,
+    jobs,
+    keys,
+    limits,
+    metrics,
+    models,
+    operation,
+    report,
+    stream,
+    uploads,
+)
 from app.api.access import authorize
-from app.api.middleware import BodyLimit, RequestIds
+from app.api.exposition import Exposition
+from app.api.middleware import BodyLimit, RequestIds, Timed
 from app.api.problems import Problem, answer_problems
 from app.api.services import Services
 from app.forecasting.cache import ForecasterCache
@@ -26,7 +42,7 @@ from app.spec.limits import NetworkLimits
 from app.store.artifacts import open_artifacts
 from app.store.database import Database
 
-ROUTERS = (uploads, datasets, architectures, jobs, metrics, report, stream, models, forecasts, keys, limits, operation, health)
+ROUTERS = (uploads, datasets, architectures, jobs, metrics, report, stream, models, forecasts, keys, limits, operation, exposition, health)
 """One module per noun, each with its `router`."""
 
 DESCRIPTION = "Trains and serves recurrent forecasters that you design. Every answer but /health wants `Authorization: Bearer bc_...`."
@@ -51,10 +67,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan(services),
     )
     app.state.services = services
+    app.state.exposition = Exposition(services)
     for module in ROUTERS:
         app.include_router(module.router)
     answer_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=services.max_body_bytes, other_bytes=services.max_json_bytes)
+    app.add_middleware(Timed, observe=app.state.exposition.observe)
     app.add_middleware(RequestIds)
     return app
 

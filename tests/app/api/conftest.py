@@ -1,7 +1,7 @@
 """A service for the tests of the API: in this process, on SQLite, with a queue that nobody answers."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,13 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from app.api.services import Services
 from app.main import create_app
 from app.settings import Settings
+from app.store.database import Database
 from app.store.keys import create_key, ensure_owner
 
 WAVES = "ds,y,x\n" + "".join(f"2024-{1 + day // 28:02d}-{1 + day % 28:02d},{day % 7},{day % 5}\n" for day in range(28))
@@ -69,6 +71,26 @@ def api(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Api]:
     yield made
     made.services.queue.close()
     made.services.database.dispose()
+
+
+@pytest.fixture
+def count_queries() -> Iterator[Callable[[Database], list[str]]]:
+    """Collects the statements that a database is sent from now on."""
+    watched: list[tuple[Database, Callable[..., None]]] = []
+
+    def watch(database: Database) -> list[str]:
+        statements: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            statements.append(statement)
+
+        event.listen(database.engine, "before_cursor_execute", note)
+        watched.append((database, note))
+        return statements
+
+    yield watch
+    for database, note in watched:
+        event.remove(database.engine, "before_cursor_execute", note)
 
 
 def problem_of(answer: httpx2.Response, status: int) -> dict[str, Any]:
