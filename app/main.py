@@ -35,6 +35,7 @@ from app.api.middleware import BodyLimit, RequestIds, Timed
 from app.api.problems import Problem, answer_problems
 from app.api.services import Services
 from app.forecasting.cache import ForecasterCache
+from app.logs import configure_logs
 from app.queue import Queue
 from app.series.options import TableLimits
 from app.settings import Settings
@@ -54,7 +55,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Args:
         settings: the deployment's; read from the environment when left out.
     """
-    services = services_from(settings or Settings())
+    if settings is None:  # a process of its own, whose log is ours
+        settings = Settings()
+        configure_logs(settings.log_format, settings.log_level)
+    services = services_from(settings)
     # Two threads in each of two busy processes on two cores were 20 to 40 times slower than one.
     torch.set_num_threads(1)
     app = FastAPIOffline(

@@ -51,6 +51,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """The least serious line that is logged."""
 
+    log_format: Literal["lines", "json"] = "lines"
+    """Form of the log: lines for people, or a JSON object a line."""
+
     max_body_bytes: PositiveInt = 512 * MEBIBYTE
     """Bytes of an uploaded data set as they are sent."""
 

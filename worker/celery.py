@@ -28,6 +28,7 @@ from celery.platforms import EX_OK
 from celery.worker import state
 from celery.worker.consumer import Consumer
 
+from app.logs import configure_logs
 from app.queue import QUEUES, Queue, make_celery
 from app.settings import Settings
 from app.store.artifacts import open_artifacts
@@ -66,11 +67,17 @@ def make_worker(settings: Settings) -> Celery:
     )
     presence = PresenceBeat(database, counts, settings.lease_seconds)
     # Celery keeps weak references to receivers otherwise.
+    signals.setup_logging.connect(partial(_configure_logs, settings), weak=False)
     signals.celeryd_init.connect(_renew_gpu_processes, weak=False)
     signals.worker_ready.connect(partial(_begin, reconciler, presence), weak=False)
     signals.worker_shutdown.connect(partial(_end, reconciler, presence), weak=False)
     signals.worker_process_init.connect(_prepare_child, weak=False)
     return celery
+
+
+def _configure_logs(settings: Settings, **_: object) -> None:
+    # In the main process and in each child; Celery leaves logging alone where this is connected.
+    configure_logs(settings.log_format, settings.log_level)
 
 
 def _renew_gpu_processes(conf: CelerySettings, options: dict[str, Any], **_: object) -> None:

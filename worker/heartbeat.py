@@ -17,6 +17,7 @@ import logging
 import os
 import threading
 import time
+from contextvars import copy_context
 from enum import Enum
 from types import TracebackType
 
@@ -88,7 +89,8 @@ class Heartbeat:
         self._answer = Order.GO_ON
         self._is_away = False
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{lease.job_id}", daemon=True)
+        # Its lines bear the attempt's ids too.
+        self._thread = threading.Thread(target=copy_context().run, args=(self._beat,), name=f"heartbeat-{lease.job_id}", daemon=True)
 
     def __enter__(self) -> Heartbeat:
         self._thread.start()

@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import MappingProxyType
 
 from app.errors import LeaseLostError
+from app.logs import bound
 from app.store.jobs import HELPER
 from app.store.leases import Claim, claim
 from app.store.measures import wait_counts
@@ -51,6 +52,11 @@ def run_job(job_id: str, workplace: Workplace, drain: threading.Event, take: Cal
     if claimed is None:
         log.info("Job %s is not to be had: it runs elsewhere, or has ended.", job_id)
         return
+    with bound(job_id=claimed.lease.job_id, attempt=claimed.lease.attempt):
+        _run(claimed, workplace, drain)
+
+
+def _run(claimed: Claim, workplace: Workplace, drain: threading.Event) -> None:
     log.info("Job %s: attempt %d begins.", claimed.lease.job_id, claimed.lease.attempt)
     _count_claim(claimed, workplace.counts)
     try:

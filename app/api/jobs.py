@@ -18,6 +18,7 @@ from app.api.job_kinds import AnyJobRequest, plan_of
 from app.api.pages import DEFAULT_LIMIT, After, Limit, PageOf, page_body
 from app.api.services import Served, Services
 from app.errors import ConflictError, UnavailableError
+from app.logs import bound
 from app.store.datasets import hold_dataset
 from app.store.idempotency import Answered, remember, replay
 from app.store.jobs import cancel_job, get_job, insert_job, list_attempts, list_jobs, mark_dispatched, retry_job
@@ -152,17 +153,18 @@ def _insert(services: Services, owner: str, body: AnyJobRequest, key: str | None
 
 def announce(services: Services, row: JobRow) -> None:
     """Tell the queue of a job that is already committed; where the queue is away, a worker's reconciler tells it later."""
-    try:
-        services.queue.submit(row.id, row.queue, row.priority)
-    except UnavailableError as error:
-        log.warning("Job %s: not announced: %s", row.id, error.detail)
-        return
-    try:
-        with services.database.begin() as db:
-            mark_dispatched(db, row.id)
-    except OperationalError as error:
-        # The job exists, and its answer is due; the worst is that it is announced once more.
-        log.warning("Job %s: announced, but not noted: %s", row.id, error)
+    with bound(job_id=row.id):
+        try:
+            services.queue.submit(row.id, row.queue, row.priority)
+        except UnavailableError as error:
+            log.warning("Not announced: %s", error.detail)
+            return
+        try:
+            with services.database.begin() as db:
+                mark_dispatched(db, row.id)
+        except OperationalError as error:
+            # The job exists, and its answer is due; the worst is that it is announced once more.
+            log.warning("Announced, but not noted: %s", error)
 
 
 @router.get("/v1/jobs")

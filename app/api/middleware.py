@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem
 from app.errors import TooLargeError
+from app.logs import bound
 from app.store.ids import new_id
 
 UPLOAD = ("POST", "/v1/datasets")
@@ -38,7 +39,8 @@ class RequestIds:
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        with bound(request_id=request_id):
+            await self._app(scope, receive, send_with_id)
 
 
 class Timed:
