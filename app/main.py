@@ -31,7 +31,7 @@ from app.api import (
 )
 from app.api.access import authorize
 from app.api.exposition import Exposition
-from app.api.middleware import BodyLimit, RequestIds, Timed
+from app.api.middleware import BodyLimit, RequestIds, Timed, Traced
 from app.api.problems import Problem, answer_problems
 from app.api.services import Services
 from app.forecasting.cache import ForecasterCache
@@ -42,6 +42,7 @@ from app.settings import Settings
 from app.spec.limits import NetworkLimits
 from app.store.artifacts import open_artifacts
 from app.store.database import Database
+from app.traces import NO_TRACES, open_traces
 
 ROUTERS = (uploads, datasets, architectures, jobs, metrics, report, stream, models, forecasts, keys, limits, operation, exposition, health)
 """One module per noun, each with its `router`."""
@@ -76,6 +77,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(module.router)
     answer_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=services.max_body_bytes, other_bytes=services.max_json_bytes)
+    if services.traces is not NO_TRACES:
+        app.add_middleware(Traced, traces=services.traces)
     app.add_middleware(Timed, observe=app.state.exposition.observe)
     app.add_middleware(RequestIds)
     return app
@@ -95,6 +98,7 @@ def services_from(settings: Settings) -> Services:
         network_limits=NetworkLimits(settings.max_parameters, settings.max_blocks, settings.max_depth, settings.max_units),
         max_body_bytes=settings.max_body_bytes,
         max_json_bytes=settings.max_json_bytes,
+        traces=open_traces(settings.traces_url, "api"),
     )
 
 
@@ -103,6 +107,7 @@ def _lifespan(services: Services) -> Callable[[FastAPI], AbstractAsyncContextMan
     async def run(_: FastAPI) -> AsyncIterator[None]:
         yield
         services.queue.close()
+        services.traces.close()
         services.database.dispose()
 
     return run

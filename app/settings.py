@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     log_format: Literal["lines", "json"] = "lines"
     """Form of the log: lines for people, or a JSON object a line."""
 
+    traces_url: str | None = None
+    """Collector of traces (OTLP over HTTP), such as `http://collector:4318`; needs the extra `otel`. None are made when it is not set."""
+
     max_body_bytes: PositiveInt = 512 * MEBIBYTE
     """Bytes of an uploaded data set as they are sent."""
 

@@ -12,6 +12,7 @@ from app.errors import JobError, LeaseLostError, TimedOutError
 from app.store.artifacts import ArtifactStore
 from app.store.database import Database
 from app.store.leases import Claim, confirm_cancel, fail, release
+from app.traces import NO_TRACES, Traces
 from worker.counting import Counts, worker_name
 from worker.failures import failure_of
 from worker.heartbeat import Heartbeat, Order
@@ -28,6 +29,7 @@ class Workplace:
         lease_seconds: how long a claim lasts from each renewal.
         threads: that one training may use.
         counts: what this process counts.
+        traces: where spans go.
     """
 
     database: Database
@@ -35,6 +37,7 @@ class Workplace:
     lease_seconds: float
     threads: int
     counts: Counts = field(default_factory=lambda: Counts(worker_name(os.getppid())))
+    traces: Traces = NO_TRACES
 
 
 class StoppedError(Exception):

@@ -34,6 +34,7 @@ from app.settings import Settings
 from app.store.artifacts import open_artifacts
 from app.store.database import Database
 from app.store.workers import Presence
+from app.traces import open_traces
 from worker.attempt import Workplace
 from worker.counting import Counts, worker_name
 from worker.draining import Drain
@@ -56,7 +57,8 @@ def make_worker(settings: Settings) -> Celery:
     celery.conf.include = [__name__]
     database = Database(settings.resolved_database_url)
     threads = max(1, (os.cpu_count() or 1) // settings.workers)
-    register_tasks(celery, Workplace(database, open_artifacts(settings.resolved_artifacts_url), settings.lease_seconds, threads))
+    artifacts, traces = open_artifacts(settings.resolved_artifacts_url), open_traces(settings.traces_url, "worker")
+    register_tasks(celery, Workplace(database, artifacts, settings.lease_seconds, threads, traces=traces))
     counts = Counts(worker_name(os.getpid()))
     reconciler = Reconciler(
         database,

@@ -18,6 +18,7 @@ from app.logs import bound
 from app.store.jobs import HELPER
 from app.store.leases import Claim, claim
 from app.store.measures import wait_counts
+from app.traces import Attributes
 from worker.attempt import Attempt, Workplace
 from worker.backtest import BacktestAttempt
 from worker.counting import Counts, process_name
@@ -52,8 +53,20 @@ def run_job(job_id: str, workplace: Workplace, drain: threading.Event, take: Cal
     if claimed is None:
         log.info("Job %s is not to be had: it runs elsewhere, or has ended.", job_id)
         return
-    with bound(job_id=claimed.lease.job_id, attempt=claimed.lease.attempt):
+    told: Attributes = {
+        "braidcast.job_id": claimed.lease.job_id,
+        "braidcast.attempt": claimed.lease.attempt,
+        "braidcast.queue": claimed.queue,
+    }
+    traces, parent = workplace.traces, claimed.trace_parent
+    if claimed.waited_seconds is not None:
+        traces.past("wait", "consumer", told, parent, claimed.waited_seconds)
+    with (
+        bound(job_id=claimed.lease.job_id, attempt=claimed.lease.attempt),
+        traces.span(f"job {claimed.kind}", "consumer", told, parent),
+    ):
         _run(claimed, workplace, drain)
+    traces.flush()
 
 
 def _run(claimed: Claim, workplace: Workplace, drain: threading.Event) -> None:

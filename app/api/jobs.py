@@ -145,6 +145,7 @@ def _insert(services: Services, owner: str, body: AnyJobRequest, key: str | None
         if new.origin_id is not None:
             hold_model(db, owner, new.origin_id)
         row = insert_job(db, owner, new)
+        row.trace_parent = services.traces.current()
         answer = job_body(row).model_dump(mode="json")
         if key is not None and not remember(db, owner, key, raw, job_id=row.id, status=201, answer=answer):
             raise _AnsweredMeanwhileError
@@ -153,7 +154,7 @@ def _insert(services: Services, owner: str, body: AnyJobRequest, key: str | None
 
 def announce(services: Services, row: JobRow) -> None:
     """Tell the queue of a job that is already committed; where the queue is away, a worker's reconciler tells it later."""
-    with bound(job_id=row.id):
+    with bound(job_id=row.id), services.traces.span("announce", "producer", {"braidcast.job_id": row.id, "braidcast.queue": row.queue}):
         try:
             services.queue.submit(row.id, row.queue, row.priority)
         except UnavailableError as error:

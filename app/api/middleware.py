@@ -14,6 +14,7 @@ from app.api.problems import problem
 from app.errors import TooLargeError
 from app.logs import bound
 from app.store.ids import new_id
+from app.traces import Traces
 
 UPLOAD = ("POST", "/v1/datasets")
 
@@ -68,6 +69,35 @@ class Timed:
             await send(message)
 
         await self._app(scope, receive, send_timed)
+
+
+class Traced:
+    """Makes a span of each request, below the one that its sender names in `traceparent`.
+
+    Args:
+        app: what comes after it.
+        traces: where spans go.
+    """
+
+    def __init__(self, app: ASGIApp, traces: Traces) -> None:
+        self._app = app
+        self._traces = traces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        told = {"http.request.method": method_of(scope), "braidcast.request_id": str(scope.get("state", {}).get("request_id", ""))}
+        with self._traces.span(method_of(scope), "server", told, Headers(scope=scope).get("traceparent")) as span:
+
+            async def send_told(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    span.rename(f"{method_of(scope)} {template_of(scope)}")
+                    span.note({"http.route": template_of(scope), "http.response.status_code": message["status"]})
+                await send(message)
+
+            await self._app(scope, receive, send_told)
 
 
 def method_of(scope: Scope) -> str:

@@ -13,6 +13,7 @@ from app.series.options import TableLimits
 from app.spec.limits import NetworkLimits
 from app.store.artifacts import ArtifactStore
 from app.store.database import Database
+from app.traces import Traces
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Services:
         network_limits: of a document.
         max_body_bytes: of an upload, as it is sent.
         max_json_bytes: of any other request.
+        traces: where spans go.
     """
 
     database: Database
@@ -38,6 +40,7 @@ class Services:
     network_limits: NetworkLimits
     max_body_bytes: int
     max_json_bytes: int
+    traces: Traces
 
 
 def services_of(request: Request) -> Services:

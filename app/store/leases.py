@@ -51,6 +51,7 @@ class Claim:
     max_runtime_seconds: int | None
     origin_id: str | None = None
     origin_digest: str | None = None
+    trace_parent: str | None = None
     queue: str = "cpu"
     waited_seconds: float | None = None
     """In the queue; None where it was taken from a worker that was lost."""
@@ -106,7 +107,8 @@ def claim(db: Session, job_id: str, *, worker: str, lease_seconds: float) -> Cla
         lease=Lease(row.id, row.owner_id, row.attempt), kind=row.kind, name=row.name, spec=row.spec, request=row.request,
         dataset_id=row.dataset_id, dataset_version=row.dataset_version, dataset_digest=data.digest, freq=data.freq, season=data.season,
         target=data.target, checkpoints=checkpoints, max_runtime_seconds=row.max_runtime_seconds, origin_id=row.origin_id,
-        origin_digest=row.origin_digest, queue=row.queue, waited_seconds=None if before is None else (now - before).total_seconds(),
+        origin_digest=row.origin_digest, trace_parent=row.trace_parent, queue=row.queue,
+        waited_seconds=None if before is None else (now - before).total_seconds(),
     )  # fmt: skip
 
 
