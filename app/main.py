@@ -32,6 +32,7 @@ from app.api import (
 from app.api.access import authorize
 from app.api.exposition import Exposition
 from app.api.middleware import BodyLimit, RequestIds, Timed, Traced
+from app.api.probes import Probes
 from app.api.problems import Problem, answer_problems
 from app.api.services import Services
 from app.forecasting.cache import ForecasterCache
@@ -72,7 +73,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan(services),
     )
     app.state.services = services
-    app.state.exposition = Exposition(services)
+    app.state.probes = Probes(services)
+    app.state.exposition = Exposition(services, app.state.probes)
     for module in ROUTERS:
         app.include_router(module.router)
     answer_problems(app)
@@ -104,8 +106,9 @@ def services_from(settings: Settings) -> Services:
 
 def _lifespan(services: Services) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
-    async def run(_: FastAPI) -> AsyncIterator[None]:
+    async def run(app: FastAPI) -> AsyncIterator[None]:
         yield
+        app.state.probes.close()
         services.queue.close()
         services.traces.close()
         services.database.dispose()

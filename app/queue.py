@@ -127,6 +127,17 @@ class Queue:
             detail = "The queue does not answer; the job is kept and starts once it does."
             raise UnavailableError(detail, code="queue_unavailable") from error
 
+    def is_answering(self) -> bool:
+        """Whether Redis answers."""
+        connection = self._celery.connection_for_write()
+        try:
+            connection.connect()  # kombu's transport says PING
+        except (OperationalError, *connection.connection_errors):
+            return False
+        finally:
+            connection.release()
+        return True
+
     def close(self) -> None:
         """Close its connections to Redis."""
         self._celery.close()

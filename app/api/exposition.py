@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.api.probes import Probes
 from app.api.services import Services
 from app.forecasting.cache import CacheCounts
 from app.queue import QUEUES
@@ -112,17 +113,37 @@ class CacheCollector(Collector):
         yield GaugeMetricFamily(f"{name}_forecasters", "Models in memory.", value=counts.forecasters)
 
 
+class PartsCollector(Collector):
+    """The parts that the service can do without for a while.
+
+    Args:
+        parts: whether each is well.
+    """
+
+    def __init__(self, parts: Callable[[], Mapping[str, bool]]) -> None:
+        self._parts = parts
+
+    def collect(self) -> Iterator[Metric]:
+        """The family of metrics."""
+        family = GaugeMetricFamily("braidcast_part_up", "Whether a part is well that the service can do without.", labels=("part",))
+        for part, is_well in self._parts().items():
+            family.add_metric((part,), float(is_well))
+        yield family
+
+
 class Exposition:
     """The metrics of one API process.
 
     Args:
         services: what they are of.
+        probes: how its parts are.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, probes: Probes) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(RowsCollector(services.database))
         self._registry.register(CacheCollector(services.forecasters.counts))
+        self._registry.register(PartsCollector(probes.parts))
         ProcessCollector(registry=self._registry)
         self._requests = Histogram(
             "braidcast_http_request_seconds",

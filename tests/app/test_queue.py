@@ -50,6 +50,15 @@ def test_priorities_are_kept_apart_in_steps(broker: Broker, queue: Queue, priori
     assert len(broker.messages("cpu", step)) == 1
 
 
+def test_it_is_known_whether_redis_answers(broker: Broker, queue: Queue) -> None:
+    assert queue.is_answering()
+    with broker.frozen():
+        assert not queue.is_answering()
+    assert queue.is_answering()
+    broker.kill()
+    assert not queue.is_answering()
+
+
 def test_tcp_works_like_a_socket(redis_url: str) -> None:
     queue = Queue(redis_url)
     queue.submit("job_tcp", "gpu", 9)

@@ -127,6 +127,13 @@ def test_the_cache_counts_a_missing_model(api: Api) -> None:
     assert value(samples, "braidcast_forecaster_cache_bytes") == 0
 
 
+def test_a_part_that_is_away_is_told(api: Api) -> None:
+    samples = scrape(api)
+    assert value(samples, "braidcast_part_up", part="broker") == 0
+    assert value(samples, "braidcast_part_up", part="workers") == 0
+    assert value(samples, "braidcast_part_up", part="artifacts") == 1
+
+
 def test_metrics_want_a_key(api: Api) -> None:
     api.client.headers.pop("Authorization")
     problem_of(api.client.get("/metrics"), 401)

@@ -10,9 +10,10 @@ from app.store.database import Database
 from tests.app.api.conftest import Api, make_api, problem_of
 
 
-def test_a_service_with_its_database_is_live_and_ready_without_a_key(api: Api) -> None:
+def test_a_service_with_its_database_is_live_and_can_work_without_a_key(api: Api) -> None:
     del api.client.headers["authorization"]
-    assert (api.client.get("/health/live").json(), api.client.get("/health/ready").json()) == ({"status": "live"}, {"status": "ready"})
+    assert api.client.get("/health/live").json()["status"] == "live"
+    assert api.client.get("/health/ready").status_code == 200
 
 
 def test_a_service_whose_schema_is_not_current_is_live_and_not_ready(api: Api) -> None:
