@@ -14,11 +14,13 @@ from torch import Tensor
 
 from app.errors import ForecastError
 from app.forecasting.columns import reach_of
-from app.forecasting.paths import draw_paths
+from app.forecasting.demands import check_columns
+from app.forecasting.paths import combined, draw_paths, of_paths
 from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
-from app.forecasting.windows import KnownSeries, Windows, WindowSource, columns_of, covariates_of, future_columns_of, statics_of
+from app.forecasting.windows import KnownSeries, Windows, WindowSource, columns_of, future_columns_of
 from app.nets.build import Network, build_head
 from app.nets.heads import Head
+from app.nets.outlook import Outlook
 from app.nets.smoothing import Smoothing
 from app.series.frequency import Frequency, Times, as_times, parse_frequency
 from app.series.panel import TARGET, Panel
@@ -51,6 +53,11 @@ class History:
     start: np.datetime64 | int
     columns: Mapping[str, Values]
     future: Mapping[str, Values]
+
+    @property
+    def first_observed(self) -> int:
+        """Steps before the first observed value."""
+        return int(np.isfinite(self.columns[TARGET]).argmax())
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +121,7 @@ class Forecaster:
         return self.spec.horizon or 1
 
     @cached_property
-    def _reach(self) -> int:
+    def reach(self) -> int:
         """Steps of a history that are seen, where it has them: the context, and what lags and a baseline reach back to."""
         return reach_of(self.spec)
 
@@ -143,19 +150,28 @@ class Forecaster:
             ForecastError: a history is too short, a column is missing or too short, the horizon is above the trained one, or the paths
                 are too many.
         """
-        steps = self.horizon if horizon is None else horizon
-        if not 1 <= steps <= self.horizon:
-            sentence = f"horizon is {steps}; this model was trained for 1 to {self.horizon} steps; train one for more"
-            raise ForecastError(sentence, code="horizon", pointer="#/horizon")
+        steps = self.steps(horizon, "#/horizon")
         if paths * steps * len(histories) > MOST_SAMPLES:
             numbers = f"{paths:,} paths of {steps:,} steps for {len(histories):,} series are {paths * steps * len(histories):,} numbers"
             raise ForecastError(f"{numbers}; at most {MOST_SAMPLES:,}: ask for fewer paths or series", code="too_large", pointer="#/paths")
         for position, history in enumerate(histories):
-            self._check(history, steps, f"#/series/{position}")
+            self.check(history, steps, f"#/series/{position}")
         forecasts: list[Forecast] = []
         for first in range(0, len(histories), LARGEST_BATCH):
             forecasts += self._predict(histories[first : first + LARGEST_BATCH], tuple(levels), steps, paths)
         return forecasts
+
+    def steps(self, horizon: int | None, pointer: str) -> int:
+        """Steps that are asked for; the trained ones where nothing is said.
+
+        Raises:
+            ForecastError: more than those, or none.
+        """
+        steps = self.horizon if horizon is None else horizon
+        if not 1 <= steps <= self.horizon:
+            sentence = f"horizon is {steps}; this model was trained for 1 to {self.horizon} steps; train one for more"
+            raise ForecastError(sentence, code="horizon", pointer=pointer)
+        return steps
 
     def forecast_windows(self, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
         """Mean [batch, horizon] and quantiles [batch, horizon, level] of gathered windows, in the series' own units.
@@ -163,20 +179,21 @@ class Forecaster:
         Of an ensemble each is the median of its members', so that quantiles keep their order. Of a decoder that forecasts by paths they are
         those of its paths, with quantiles between the two nearest ones (Hazen 1914).
         """
-        found = [self._forecast(network, windows, levels) for network in self.members]
-        if len(found) == 1:
-            return found[0]
-        return np.median([mean for mean, _ in found], axis=0), np.median([quantiles for _, quantiles in found], axis=0)
+        return combined([self._forecast(network, windows, levels) for network in self.members])
 
     def _forecast(self, network: Network, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
         with torch.inference_mode():
             if isinstance(self.spec.decoder, RecursiveDecoder):
-                paths = draw_paths(self.spec, network, self.head, windows, self.spec.decoder.paths).cpu().numpy()
-                return paths.mean(axis=1), np.moveaxis(np.quantile(paths, list(levels), axis=1, method="hazen"), 0, 2)
-            raw, outlook = network.look(windows.inputs, windows.future, windows.about)
-            apart = windows.apart(outlook)
-            mean = apart.together(self.head.mean(raw, windows.scale))
-            quantiles = apart.together(self.head.quantiles(raw, levels, windows.scale))
+                return of_paths(draw_paths(self.spec, network, self.head, windows, self.spec.decoder.paths), levels)
+            return self.read(*network.look(windows.inputs, windows.future, windows.about), windows, levels)
+
+    def read(
+        self, raw: Float[Tensor, "batch horizon outputs"], outlook: Outlook | None, windows: Windows, levels: Sequence[float]
+    ) -> tuple[Values, Values]:
+        """Mean and quantiles as of `forecast_windows`, of a network's raw numbers and what a series layer took away."""
+        apart = windows.apart(outlook)
+        mean = apart.together(self.head.mean(raw, windows.scale))
+        quantiles = apart.together(self.head.quantiles(raw, levels, windows.scale))
         return mean.cpu().numpy(), quantiles.cpu().numpy()
 
     def sample_windows(self, windows: Windows, count: int) -> Values:
@@ -189,7 +206,12 @@ class Forecaster:
             paths = [draw_paths(self.spec, one, self.head, windows, own) for one, own in zip(self.members, shares, strict=True) if own]
         return torch.cat(paths, dim=1).cpu().numpy()
 
-    def _check(self, history: History, steps: int, place: str) -> None:
+    def check(self, history: History, steps: int, place: str) -> None:
+        """Whether a history can be read, and its future for so many steps; 0 where none is asked for yet.
+
+        Raises:
+            ForecastError: it is too short, or a column is missing or too short.
+        """
         length = len(history.columns[TARGET])
         if length < (least := self.spec.least_context):
             sentence = f"series {history.unique_id!r} has {length} steps; the model looks back {least}: send at least so many"
@@ -197,45 +219,13 @@ class Forecaster:
         if not np.isfinite(history.columns[TARGET][-self.context :]).any():
             sentence = f"series {history.unique_id!r} has nothing observed in its last {self.context} steps; send some of them"
             raise ForecastError(sentence, code="nothing_observed", pointer=f"{place}/target")
-        self._check_columns(history, steps, place)
-
-    def _check_columns(self, history: History, steps: int, place: str) -> None:
-        length = len(history.columns[TARGET])
-        for name in statics_of(self.spec):
-            if name not in history.columns:
-                sentence = f"series {history.unique_id!r} does not say its {name!r}, which the model reads; send it under 'static'"
-                raise ForecastError(sentence, code="static_missing", pointer=f"{place}/static")
-        for name in covariates_of(self.spec):
-            given = history.columns.get(name)
-            if given is None:
-                sentence = f"series {history.unique_id!r} has no column {name!r}, which the model reads; send it under 'past'"
-                raise ForecastError(sentence, code="column_missing", pointer=f"{place}/past")
-            if len(given) != length:
-                sentence = (
-                    f"column {name!r} of series {history.unique_id!r} has {len(given)} values and the target {length}; make them equal"
-                )
-                raise ForecastError(sentence, code="column_length", pointer=f"{place}/past/{name}")
-        for name in future_columns_of(self.spec):
-            self._check_ahead(history, name, steps, place)
-
-    def _check_ahead(self, history: History, name: str, steps: int, place: str) -> None:
-        given = history.future.get(name)
-        if given is None:
-            sentence = (
-                f"series {history.unique_id!r} lacks the future of {name!r}, which the model reads; send {steps} values under 'future'"
-            )
-            raise ForecastError(sentence, code="future_missing", pointer=f"{place}/future")
-        if len(given) < steps:
-            sentence = f"the future of {name!r} in series {history.unique_id!r} has {len(given)} values; a horizon of {steps} needs as many"
-            raise ForecastError(sentence, code="future_too_short", pointer=f"{place}/future/{name}")
+        check_columns(self.spec, history.unique_id, history.columns, history.future, steps, place)
 
     def _predict(self, histories: Sequence[History], levels: tuple[float, ...], steps: int, paths: int) -> list[Forecast]:
-        panel = self._panel(histories)
-        source = WindowSource(self.spec, panel, self.scaling, self.device, self._known(histories))
-        windows = source.batch(panel.offsets[:-1] + self._reach)
+        panel, windows = self.gather(histories)
         mean, quantiles = self.forecast_windows(windows, levels)
         drawn = self.sample_windows(windows, paths) if paths else np.empty((len(histories), 0, steps))
-        ahead = [panel.times(series)[self._reach : self._reach + steps] for series in range(len(histories))]
+        ahead = [panel.times(series)[self.reach : self.reach + steps] for series in range(len(histories))]
         return [
             Forecast(
                 history.unique_id,
@@ -246,6 +236,12 @@ class Forecaster:
             )
             for row, history in enumerate(histories)
         ]
+
+    def gather(self, histories: Sequence[History]) -> tuple[Panel, Windows]:
+        """What is seen of histories that were checked, as a panel and as windows."""
+        panel = self._panel(histories)
+        source = WindowSource(self.spec, panel, self.scaling, self.device, self._known(histories))
+        return panel, source.batch(panel.offsets[:-1] + self.reach)
 
     @cached_property
     def _rows(self) -> Mapping[str, int]:
@@ -272,24 +268,22 @@ class Forecaster:
         columns = {
             name: np.concatenate([self._stretch(history, name) for history in histories]) for name in (TARGET, *columns_of(self.spec))
         }
-        length = self._reach + self.horizon
+        length = self.reach + self.horizon
         offsets = np.arange(len(histories) + 1, dtype=np.int64) * length
-        unseen = np.array([self._reach - len(history.columns[TARGET]) for history in histories], dtype=np.int64)
-        born = offsets[:-1] + unseen + np.array([_first_observed(history) for history in histories], dtype=np.int64)
+        born = None
+        if any(group.age for group in self.spec.inputs.values()):
+            since = [history.first_observed - len(history.columns[TARGET]) for history in histories]
+            born = offsets[:-1] + self.reach + np.array(since, dtype=np.int64)
         return Panel(tuple(history.unique_id for history in histories), freq, self._starts(histories, freq), offsets, columns, born)
 
     def _starts(self, histories: Sequence[History], freq: Frequency) -> Times:
         starts = np.array([history.start for history in histories])
-        skipped = np.array([len(history.columns[TARGET]) - self._reach for history in histories], dtype=np.int64)
+        skipped = np.array([len(history.columns[TARGET]) - self.reach for history in histories], dtype=np.int64)
         return freq.shift(starts, skipped)
 
     def _stretch(self, history: History, name: str) -> Values:
         ahead = np.full(self.horizon, np.nan)
         known = history.future.get(name, ahead)[: self.horizon] if name in future_columns_of(self.spec) else ahead
         ahead[: len(known)] = known
-        seen = history.columns[name][-self._reach :]
-        return np.concatenate([np.full(self._reach - len(seen), np.nan), seen, ahead])
-
-
-def _first_observed(history: History) -> int:
-    return int(np.isfinite(history.columns[TARGET]).argmax())
+        seen = history.columns[name][-self.reach :]
+        return np.concatenate([np.full(self.reach - len(seen), np.nan), seen, ahead])

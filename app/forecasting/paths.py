@@ -8,12 +8,17 @@ same for every series: so equal histories have equal forecasts, whoever else is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from app.forecasting.windows import Windows
 from app.nets.build import Network
+from app.nets.cells import CellState
 from app.nets.heads import Head, stratified_ranks
 from app.series.panel import TARGET
 from app.spec.decoders import RecursiveDecoder
@@ -23,10 +28,15 @@ from app.spec.shapes import lag_columns
 MOST_ROWS = 32_768
 """Paths that go through the network at once: more is not faster, and takes more memory."""
 
+Values = npt.NDArray[np.float64]
 Paths = Float[Tensor, "batch count horizon"]
 
 
-def draw_paths(spec: ForecasterSpec, network: Network, head: Head, windows: Windows, count: int) -> Paths:
+Begun = tuple[Float[Tensor, "batch width"], dict[str, CellState]]
+"""Features of the newest step, and the states behind it."""
+
+
+def draw_paths(spec: ForecasterSpec, network: Network, head: Head, windows: Windows, count: int, begun: Begun | None = None) -> Paths:
     """Sample paths in the series' own units; those of a head that knows each step alone are comonotone, see `Head.sample`.
 
     Args:
@@ -35,6 +45,7 @@ def draw_paths(spec: ForecasterSpec, network: Network, head: Head, windows: Wind
         head: of the description.
         windows: not forked.
         count: paths of each window.
+        begun: what a decoder `recursive` goes on from, where the context was read; `windows` has one step of its static inputs then.
     """
     generator = torch.Generator().manual_seed(spec.training.seed)
     if not isinstance(spec.decoder, RecursiveDecoder):
@@ -43,14 +54,39 @@ def draw_paths(spec: ForecasterSpec, network: Network, head: Head, windows: Wind
     ranks = stratified_ranks(spec.horizon or 1, count, generator).to(windows.scale.device)
     at_once = max(1, MOST_ROWS // count)
     rows = [slice(first, first + at_once) for first in range(0, len(windows.scale), at_once)]
-    paths = torch.cat([_unrolled(spec, network, head, windows.part(some), ranks) for some in rows])
+    newest, states = begun or _read(network, windows)
+    paths = torch.cat([_unrolled(spec, network, head, windows.part(some), ranks, _part(newest, states, some)) for some in rows])
     return windows.together(paths.transpose(1, 2)).transpose(1, 2)
 
 
-def _unrolled(spec: ForecasterSpec, network: Network, head: Head, windows: Windows, ranks: Float[Tensor, "horizon count"]) -> Paths:
-    batch, (horizon, count) = len(windows.scale), ranks.shape
+def of_paths(paths: Paths, levels: Sequence[float]) -> tuple[Values, Values]:
+    """Mean [batch, horizon] and quantiles [batch, horizon, level] of sample paths, between the two nearest of them (Hazen 1914)."""
+    numbers = paths.cpu().numpy()
+    return numbers.mean(axis=1), np.moveaxis(np.quantile(numbers, list(levels), axis=1, method="hazen"), 0, 2)
+
+
+def combined(found: Sequence[tuple[Values, Values]]) -> tuple[Values, Values]:
+    """Mean and quantiles of an ensemble: the median of its members', number by number."""
+    if len(found) == 1:
+        return found[0]
+    return np.median([mean for mean, _ in found], axis=0), np.median([quantiles for _, quantiles in found], axis=0)
+
+
+def _read(network: Network, windows: Windows) -> Begun:
     features, states = network.encode(windows.inputs)
-    raw = network.decode(features[:, -1], windows.future)
+    return features[:, -1], states
+
+
+def _part(newest: Tensor, states: Mapping[str, CellState], rows: slice) -> Begun:
+    return newest[rows], {place: tuple(part[rows] for part in state) for place, state in states.items()}
+
+
+def _unrolled(
+    spec: ForecasterSpec, network: Network, head: Head, windows: Windows, ranks: Float[Tensor, "horizon count"], begun: Begun
+) -> Paths:
+    batch, (horizon, count) = len(windows.scale), ranks.shape
+    newest, states = begun
+    raw = network.decode(newest, windows.future)
     drawn = [head.draw(raw, ranks[None, :1], windows.scale).flatten()]
     states = {place: tuple(part.repeat_interleave(count, dim=0) for part in state) for place, state in states.items()}
     scale = windows.scale.repeat_interleave(count)

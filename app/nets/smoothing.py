@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from app.nets.cells import Drawn
 from app.nets.outlook import HIDDEN, Outlook, SeriesLayer
-from app.nets.run import Run
+from app.nets.run import About, Run
 from app.spec.leaves import Smooth
 from app.spec.shapes import smoothing_width
 
@@ -144,10 +144,12 @@ class Smoothing(SeriesLayer, Drawn):
         about = run.about
         if about is None:
             return self.table[:1].expand(len(values), -1), values.new_zeros(len(values), dtype=torch.int64)
+        return self.parameters_of(about), about.first
+
+    def parameters_of(self, about: About) -> Float[Tensor, "batch parameters"]:
+        """The rows of some series, which were learnt or fitted."""
         known = self.table[about.rows.clamp(min=0)]
-        if about.fitted is None:
-            return known, about.first
-        return torch.where((about.rows >= 0)[:, None], known, about.fitted.to(known)), about.first
+        return known if about.fitted is None else torch.where((about.rows >= 0)[:, None], known, about.fitted.to(known))
 
     def _gammas(self) -> list[int]:
         """Where each season's gamma stands in a row; its values follow."""

@@ -1,0 +1,256 @@
+"""How does a forecaster go on from what it has seen, without seeing it again? Its state is opened once, and moved on with each observation.
+
+    history ── open ── state ── observe ── state ── observe ── state ...
+                         └ forecast          └ forecast          └ forecast
+
+A state is arrays by name, the same number of them and of numbers in them however long the history was. Its *anchor* is measured when it is
+opened and then stays: what the target is divided by, and the parameters of a smoothing layer. The first forecast is that of the history
+alone; later ones are those of one pass of the network from the anchor's context to the newest value, in the anchor's units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from app.errors import ForecastError
+from app.forecasting.forecaster import Forecast, Forecaster, History, Values
+from app.forecasting.observations import Ahead, Observation, known_ahead, told_by
+from app.forecasting.paths import combined, draw_paths, of_paths
+from app.forecasting.stepping import Anchor, Inputs, StepReader
+from app.forecasting.windows import Windows
+from app.nets.build import Network
+from app.nets.cells import CellState
+from app.nets.outlook import Outlook
+from app.nets.run import About, Run
+from app.nets.smoothing import Smoothing
+from app.series.frequency import as_times
+from app.series.panel import TARGET
+from app.spec.decoders import RecursiveDecoder
+from app.spec.streaming import reads_next, streaming_faults
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+"""A state, or several: the first axis of each array is the session."""
+
+ANCHOR = ("shift", "scale", "level", "tail", "last", "statics", "newest", "born")
+STATE = "state"
+
+
+def join(states: Sequence[Arrays]) -> Arrays:
+    """States of one forecaster as one, session after session."""
+    return states[0] if len(states) == 1 else {name: np.concatenate([state[name] for state in states]) for name in states[0]}
+
+
+def part(state: Arrays, row: int) -> Arrays:
+    """The state of one session."""
+    return {name: values[row : row + 1] for name, values in state.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Carrier:
+    """Moves states of one forecaster on.
+
+    Attributes:
+        forecaster: whose network carries its state.
+    """
+
+    forecaster: Forecaster
+
+    def __post_init__(self) -> None:
+        """Refuse a network that has no state to go on from.
+
+        Raises:
+            ForecastError: naming the blocks.
+        """
+        faults = tuple(streaming_faults(self.forecaster.spec))
+        if faults:
+            sentence = f"this model cannot carry its state: {'; '.join(fault.detail for fault in faults)}"
+            raise ForecastError(sentence, code="not_streamable", faults=faults)
+
+    @cached_property
+    def reader(self) -> StepReader:
+        """What networks read of steps."""
+        return StepReader(self.forecaster.spec, self.forecaster.freq, self.forecaster.scaling)
+
+    def open(self, histories: Sequence[History]) -> Arrays:
+        """States of some histories.
+
+        Raises:
+            ForecastError: a history is too short, or a column is missing or too short.
+        """
+        forecaster = self.forecaster
+        for position, history in enumerate(histories):
+            forecaster.check(history, 1 if reads_next(forecaster.spec) else 0, f"#/series/{position}")
+        panel, windows = forecaster.gather(histories)
+        opened = [self._opened(panel.columns, row, history) for row, history in enumerate(histories)]
+        anchor = Anchor(*(np.concatenate([getattr(one, name) for one in opened]) for name in ANCHOR))
+        state: dict[str, npt.NDArray[Any]] = _arrays(anchor)
+        state |= _stacked([known_ahead(self.reader.future, history.future, forecaster.horizon) for history in histories])
+        about = _parameters(forecaster.network, windows.about)
+        if about is not None:
+            state["parameters"] = about.numpy()
+        with torch.inference_mode():
+            for number, network in enumerate(forecaster.members):
+                state |= _after(number, network, *network.begin(windows.inputs, about=windows.about))
+        return state
+
+    def _opened(self, columns: Mapping[str, Values], row: int, history: History) -> Anchor:
+        """The anchor of one history of a panel that was gathered of them."""
+        forecaster, frequency = self.forecaster, self.reader.frequency
+        first = row * (forecaster.reach + forecaster.horizon)
+        seen = {name: values[first : first + forecaster.reach] for name, values in columns.items()}
+        (newest,) = frequency.ordinals(frequency.shift(as_times([history.start]), len(history.columns[TARGET]) - 1))
+        age = len(history.columns[TARGET]) - 1 - history.first_observed
+        return self.reader.begin(seen, history.future, int(newest), int(newest) - age * frequency.stride)
+
+    def observe(self, state: Arrays, observations: Sequence[Observation]) -> Arrays:
+        """States behind observations, each of equally many steps.
+
+        Args:
+            state: of as many sessions.
+            observations: one of each session.
+
+        Raises:
+            ForecastError: a column is missing, or of another length.
+        """
+        spec, horizon = self.forecaster.spec, self.forecaster.horizon
+        known = zip(state["future"], state["known"], strict=True)
+        told = [told_by(spec, one, Ahead(*before), horizon) for one, before in zip(observations, known, strict=True)]
+        target = np.stack([one.target for one in observations])
+        columns = {name: np.stack([one.columns[name] for one in told]) for name in self.reader.covariates}
+        inputs, anchor = self.reader.step(_anchor(state), target, columns)
+        moved: dict[str, npt.NDArray[Any]] = _arrays(anchor)
+        moved |= _stacked([one.ahead for one in told])
+        if "parameters" in state:
+            moved["parameters"] = state["parameters"]
+        return moved | self._moved(state, inputs)
+
+    def _moved(self, state: Arrays, inputs: Inputs) -> dict[str, npt.NDArray[Any]]:
+        moved: dict[str, npt.NDArray[Any]] = {}
+        tensors = {name: torch.from_numpy(values) for name, values in inputs.items()}
+        with torch.inference_mode():
+            for number, network in enumerate(self.forecaster.members):
+                moved |= _after(number, network, *network.begin(tensors, _states(state, number), _about(state)))
+        return moved
+
+    def forecast(
+        self, state: Arrays, unique_ids: Sequence[str], levels: Sequence[float] = (), horizon: int | None = None
+    ) -> list[Forecast]:
+        """Forecasts of sessions from their states.
+
+        Args:
+            state: of the sessions.
+            unique_ids: what they are called in the answers.
+            levels: of the quantiles.
+            horizon: steps; the trained ones by default.
+
+        Raises:
+            ForecastError: the horizon is above the trained one, or a column is not known so far ahead.
+        """
+        steps = self.forecaster.steps(horizon, "?horizon")
+        for place, name in enumerate(self.reader.future):
+            if (known := int(state["known"][:, place].min())) < steps:
+                sentence = (
+                    f"the future of {name!r} is known for {known} steps; a horizon of {steps} needs as many: send them with an observation"
+                )
+                raise ForecastError(sentence, code="future_too_short", pointer="?horizon")
+        anchor = _anchor(state)
+        windows = self._windows(anchor, {name: state["future"][:, place] for place, name in enumerate(self.reader.future)})
+        with torch.inference_mode():
+            found = [self._forecast(number, network, state, windows, levels) for number, network in enumerate(self.forecaster.members)]
+        mean, quantiles = combined(found)
+        frequency, no_paths = self.reader.frequency, np.empty((0, steps))
+        return [
+            Forecast(
+                unique_id,
+                frequency.times(anchor.newest[row] + frequency.stride * np.arange(1, steps + 1)),
+                mean[row, :steps],
+                {level: quantiles[row, :steps, place] for place, level in enumerate(levels)},
+                no_paths,
+            )
+            for row, unique_id in enumerate(unique_ids)
+        ]
+
+    def _windows(self, anchor: Anchor, future: Mapping[str, Values]) -> Windows:
+        """The horizon of sessions, and their units; of the inputs only those that never change."""
+        reader, sessions = self.reader, len(anchor.newest)
+        codes = dict(zip(reader.statics, anchor.statics.T, strict=True))
+        groups = {name: group for name, group in self.forecaster.spec.inputs.items() if group.known == "static"}
+        inputs = {name: np.stack([codes[column] for column in group.columns], axis=1)[:, None] for name, group in groups.items()}
+        baseline = reader.baseline(anchor)
+        offset = None if baseline is None else torch.from_numpy(baseline)
+        blank = torch.zeros(sessions, self.forecaster.horizon)
+        return Windows(
+            {name: torch.from_numpy(values).float() for name, values in inputs.items()},
+            torch.from_numpy(reader.ahead(anchor, future)),
+            blank,
+            blank.bool(),
+            torch.from_numpy(anchor.shift),
+            torch.from_numpy(anchor.scale),
+            torch.ones(sessions, 1, dtype=torch.bool),
+            outlook=None if offset is None else Outlook(torch.ones_like(offset), offset),
+        )
+
+    def _forecast(self, number: int, network: Network, state: Arrays, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
+        forecaster, decoder = self.forecaster, self.forecaster.spec.decoder
+        newest = torch.from_numpy(state[f"{STATE}:{number}"])
+        if isinstance(decoder, RecursiveDecoder):
+            begun = newest, _states(state, number)
+            return of_paths(draw_paths(forecaster.spec, network, forecaster.head, windows, decoder.paths, begun), levels)
+        taken = [state.get(f"{name}:{number}") for name in ("factor", "offset")]
+        outlook = None if taken[0] is None or taken[1] is None else Outlook(torch.from_numpy(taken[0]), torch.from_numpy(taken[1]))
+        return forecaster.read(network.decode(newest, windows.future), outlook, windows, levels)
+
+
+def _stacked(ahead: Sequence[Ahead]) -> dict[str, npt.NDArray[Any]]:
+    return {"future": np.stack([one.values for one in ahead]), "known": np.stack([one.known for one in ahead])}
+
+
+def _arrays(anchor: Anchor) -> dict[str, npt.NDArray[Any]]:
+    return {name: getattr(anchor, name) for name in ANCHOR}
+
+
+def _anchor(state: Arrays) -> Anchor:
+    return Anchor(**{name: state[name] for name in ANCHOR})
+
+
+def _parameters(network: Network, about: About | None) -> Tensor | None:
+    """The parameters of a smoothing layer for the series of a batch, whether they were learnt or fitted."""
+    layer = network.series
+    return layer.parameters_of(about) if isinstance(layer, Smoothing) and about is not None else None
+
+
+def _about(state: Arrays) -> About | None:
+    if "parameters" not in state:
+        return None
+    rows = torch.full((len(state["parameters"]),), -1)
+    return About(rows, torch.zeros_like(rows), torch.from_numpy(state["parameters"]))
+
+
+def _states(state: Arrays, number: int) -> dict[str, CellState]:
+    """The states of one network by their places."""
+    found: dict[str, list[Tensor]] = {}
+    prefix = f"{STATE}:{number}:"
+    for name, values in state.items():
+        if name.startswith(prefix):
+            found.setdefault(name.removeprefix(prefix).rpartition(":")[0], []).append(torch.from_numpy(values))
+    return {place: tuple(parts) for place, parts in found.items()}
+
+
+def _after(number: int, network: Network, everything: Tensor, run: Run) -> dict[str, npt.NDArray[Any]]:
+    """What is carried of a run of one network: its newest features, its states, and what a series layer took away."""
+    newest = network.body(everything, run)[:, -1]
+    carried: dict[str, npt.NDArray[Any]] = {f"{STATE}:{number}": newest.numpy()}
+    for place, state in run.after.items():
+        carried |= {f"{STATE}:{number}:{place}:{index}": values.numpy() for index, values in enumerate(state)}
+    outlook = network.outlook(run.named, None)
+    if outlook is not None:
+        carried |= {f"factor:{number}": outlook.factor.numpy(), f"offset:{number}": outlook.offset.numpy()}
+    return carried

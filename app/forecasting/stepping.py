@@ -1,0 +1,238 @@
+"""What does a network read of one more step, and of the horizon behind it, when it no longer has the series? Out of what a session carries.
+
+The numbers are those of `app.forecasting.windows`, for a window whose units and fillers were measured when the session began. What lags and
+a baseline reach back to is a tail of the target; of each covariate the last observed value is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.forecasting.windows import covariates_of, future_columns_of, statics_of
+from app.series.calendar import calendar_features
+from app.series.frequency import parse_frequency
+from app.series.panel import TARGET
+from app.series.scaling import CovariateScaling, WindowScaling
+from app.spec.decoders import lags_of_decoder
+from app.spec.forecaster import ForecasterSpec
+from app.spec.inputs import Input
+from app.spec.streaming import reads_next
+
+Values = npt.NDArray[np.float64]
+Inputs = dict[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Anchor:
+    """What was measured when sessions began, and what they have seen since; the first axis of each is the session.
+
+    Attributes:
+        shift: subtracted from the target.
+        scale: the target is divided by.
+        level: of a target of which nothing was observed.
+        tail: [sessions, steps], the newest values of the target, each the last observed one; NaN before the first.
+        last: [sessions, 1 + covariates], the target and each covariate as a network would read them where they are missing.
+        statics: [sessions, columns], codes of what never changes.
+        newest: ordinals of the newest steps, see `app.series.frequency`.
+        born: the same of the first observed ones.
+    """
+
+    shift: Values
+    scale: Values
+    level: Values
+    tail: Values
+    last: Values
+    statics: Values
+    newest: npt.NDArray[np.int64]
+    born: npt.NDArray[np.int64]
+
+
+class StepReader:
+    """Inputs of steps behind an anchor.
+
+    Args:
+        spec: complete: with context and horizon.
+        freq: of the series.
+        scaling: of the covariates.
+    """
+
+    def __init__(self, spec: ForecasterSpec, freq: str, scaling: CovariateScaling) -> None:
+        self._spec = spec
+        self.frequency = parse_frequency(freq)
+        self._scaling = scaling
+        self._horizon = spec.horizon or 1
+        self._ahead = 1 if reads_next(spec) else 0
+        self.covariates = covariates_of(spec)
+        self.statics = tuple(statics_of(spec))
+        self.future = future_columns_of(spec)
+        lags = [lag for group in spec.inputs.values() for lag in group.lag_steps]
+        self.tail_steps = max([1, *lags, *lags_of_decoder(spec.decoder), spec.scaling.baseline_lag or 0])
+
+    def begin(self, columns: Mapping[str, Values], future: Mapping[str, Values], newest: int, born: int) -> Anchor:
+        """The anchor of one history.
+
+        Args:
+            columns: the target and the covariates as far back as they are seen, NaN where missing.
+            future: columns that are known ahead.
+            newest: ordinal of the newest step.
+            born: of the first observed one.
+        """
+        context = self._spec.context or 1
+        target = columns[TARGET]
+        window = target[-context:]
+        filled = filled_window(window)
+        units = WindowScaling.fit(window[None], self._spec.scaling.target)
+        pad = np.full(max(self.tail_steps - len(target), 0), np.nan)
+        tail = np.concatenate([pad, last_observed(target)[-self.tail_steps :]])
+        scaled = self._scaling.apply({name: columns[name] for name in self.covariates})
+        ahead = self._scaling.apply({name: np.asarray(future[name], dtype=np.float64) for name in self.future if name in future})
+        last = [filled[-1]]
+        for name in self.covariates:
+            seen = np.concatenate([scaled[name], ahead[name][: self._ahead]]) if name in ahead else scaled[name]
+            last.append(filled_window(seen[-context:])[-1])
+        statics = [columns[name][-1] for name in self.statics]
+        level, codes = np.array([filled.mean()]), np.array([statics], dtype=np.float64)
+        ends = (np.array([moment], dtype=np.int64) for moment in (newest, born))
+        return Anchor(units.shift, units.scale, level, tail[None], np.array([last]), codes, *ends)
+
+    def step(self, anchor: Anchor, target: Values, columns: Mapping[str, Values]) -> tuple[Inputs, Anchor]:
+        """What networks read of more steps, and the anchor behind them.
+
+        Args:
+            anchor: of the sessions.
+            target: [sessions, steps] that were observed, NaN where missing.
+            columns: covariates, [sessions, steps] each; of the steps after these where the decoder reads those.
+        """
+        sessions, steps = target.shape
+        tail = last_observed(np.concatenate([anchor.tail, target], axis=1))
+        filled = last_observed(np.concatenate([anchor.last[:, :1], target], axis=1))[:, 1:]
+        scaled = self._scaling.apply(columns)
+        covariates = {
+            name: last_observed(np.concatenate([anchor.last[:, place : place + 1], scaled[name]], axis=1))[:, 1:]
+            for place, name in enumerate(self.covariates, 1)
+        }
+        covariates |= {name: np.broadcast_to(anchor.statics[:, place, None], (sessions, steps)) for place, name in enumerate(self.statics)}
+        history = (filled - anchor.shift[:, None]) / anchor.scale[:, None]
+        turns = self._turns(anchor, self._ahead + np.arange(steps))
+        inputs: Inputs = {}
+        for name, group in self._spec.inputs.items():
+            own = [history if column == TARGET else covariates[column] for column in group.columns]
+            places = [self.tail_steps + self._ahead - lag + np.arange(steps) for lag in group.lag_steps]
+            own += self._lags(anchor, tail, places)
+            own += turns.of(group)
+            own += [np.broadcast_to(np.log(anchor.scale)[:, None], (sessions, steps))] if group.scale else []
+            inputs[name] = np.stack(own, axis=2).astype(np.float32)
+        last = np.stack([filled[:, -1], *(covariates[name][:, -1] for name in self.covariates)], axis=1)
+        after = Anchor(
+            anchor.shift,
+            anchor.scale,
+            anchor.level,
+            tail[:, -self.tail_steps :],
+            last,
+            anchor.statics,
+            self._after(anchor, np.array([steps - 1]))[:, 0],
+            anchor.born,
+        )
+        return inputs, after
+
+    def ahead(self, anchor: Anchor, future: Mapping[str, Values]) -> npt.NDArray[np.float32]:
+        """What is known of the horizon, [sessions, horizon, known].
+
+        Args:
+            anchor: of the sessions.
+            future: columns that are known ahead, [sessions, horizon] each, NaN where missing.
+        """
+        scaled = self._scaling.apply(future)
+        turns = self._turns(anchor, np.arange(self._horizon))
+        known: list[Values] = []
+        for group in self._spec.inputs.values():
+            if group.known == "future":
+                known += [np.stack([filled_window(row) for row in scaled[name]]) for name in group.columns]
+            known += self._lags(anchor, anchor.tail, [self._before(lag) for lag in group.lag_steps])
+            known += turns.of(group)
+        known += self._lags(anchor, anchor.tail, [self._before(lag) for lag in lags_of_decoder(self._spec.decoder)])
+        if not known:
+            return np.empty((len(anchor.newest), self._horizon, 0), dtype=np.float32)
+        return np.stack(known, axis=2).astype(np.float32)
+
+    def baseline(self, anchor: Anchor) -> Values | None:
+        """What forecasts are counted from, [sessions, horizon], in the sessions' units; None where they are not."""
+        lag = self._spec.scaling.baseline_lag
+        if lag is None:
+            return None
+        found = anchor.tail[:, self._before(lag)]
+        return self._scaled(anchor, np.where(np.isfinite(found), found, anchor.level[:, None]))
+
+    def _before(self, lag: int) -> npt.NDArray[np.int64]:
+        """Places in the tail of the newest values that are whole lags before each horizon step."""
+        step = np.arange(self._horizon)
+        return self.tail_steps - lag + step % lag
+
+    def _lags(self, anchor: Anchor, tail: Values, places: Sequence[npt.NDArray[np.int64]]) -> list[Values]:
+        found, values = [], np.broadcast_to(anchor.level[:, None], (len(tail), len(places[0]) if places else 0))
+        for place in places:
+            own = tail[:, place]
+            values = np.where(np.isfinite(own), own, values)
+            found.append(self._scaled(anchor, values))
+        return found
+
+    def _scaled(self, anchor: Anchor, values: Values) -> Values:
+        scaled: Values = (values - anchor.shift[:, None]) / anchor.scale[:, None]
+        return scaled
+
+    def _after(self, anchor: Anchor, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Ordinals so many steps after the first one behind the newest."""
+        after: npt.NDArray[np.int64] = anchor.newest[:, None] + self.frequency.stride * (1 + steps)
+        return after
+
+    def _turns(self, anchor: Anchor, steps: npt.NDArray[np.int64]) -> Turns:
+        ordinals = self._after(anchor, steps)
+        age = np.log1p(np.maximum(ordinals - anchor.born[:, None], 0) / self.frequency.stride)
+        features = tuple(dict.fromkeys(feature for group in self._spec.inputs.values() for feature in group.features))
+        if not features:
+            return Turns({}, age)
+        times = self.frequency.times(ordinals.flatten())
+        waves = calendar_features(times, features).reshape(*ordinals.shape, -1)
+        return Turns({feature: (waves[..., 2 * place], waves[..., 2 * place + 1]) for place, feature in enumerate(features)}, age)
+
+
+@dataclass(frozen=True, eq=False)
+class Turns:
+    """What is always known of some steps.
+
+    Attributes:
+        waves: sine and cosine of each calendar feature, [sessions, steps].
+        age: of the series, the same.
+    """
+
+    waves: Mapping[str, tuple[Values, Values]]
+    age: Values
+
+    def of(self, group: Input) -> list[Values]:
+        """Those that an input has."""
+        return [*(wave for feature in group.features for wave in self.waves[feature]), *([self.age] if group.age else [])]
+
+
+def last_observed(values: Values) -> Values:
+    """Each value, or the last observed one before it along the last axis; NaN where there is none."""
+    seen = np.isfinite(values)
+    if seen.all():
+        return values
+    last = np.maximum.accumulate(np.where(seen, np.arange(values.shape[-1]), 0), axis=-1)
+    found: Values = np.take_along_axis(values, last, axis=-1)
+    return found
+
+
+def filled_window(values: Values) -> Values:
+    """A window as it is read: the last observed value; before the first the mean of those that were observed, 0 where none was."""
+    seen = np.isfinite(values)
+    if seen.all():
+        return values
+    mean = values[seen].mean() if seen.any() else 0.0
+    last = last_observed(values)
+    found: Values = np.where(np.isfinite(last), last, mean)
+    return found
