@@ -10,6 +10,7 @@
     ├── ForbiddenError 403
     ├── NotFoundError 404
     ├── ConflictError 409
+    ├── GoneError 410
     ├── TooLargeError 413
     ├── UnsupportedMediaError 415
     ├── UnavailableError 503
@@ -153,6 +154,14 @@ class ConflictError(BraidcastError):
     status = 409
     code = "conflict"
     title = "The present state rules this out"
+
+
+class GoneError(BraidcastError):
+    """Something of this owner's that was not used for longer than it is kept."""
+
+    status = 410
+    code = "gone"
+    title = "It is no longer kept"
 
 
 class TooLargeError(BraidcastError):

@@ -26,6 +26,7 @@ from app.api import (
     models,
     operation,
     report,
+    sessions,
     stream,
     uploads,
 )
@@ -35,6 +36,7 @@ from app.api.middleware import BodyLimit, RequestIds, Timed, Traced
 from app.api.probes import Probes
 from app.api.problems import Problem, answer_problems
 from app.api.services import Services
+from app.forecasting.batcher import Batcher
 from app.forecasting.cache import ForecasterCache
 from app.logs import configure_logs
 from app.queue import Queue
@@ -45,7 +47,23 @@ from app.store.artifacts import open_artifacts
 from app.store.database import Database
 from app.traces import NO_TRACES, open_traces
 
-ROUTERS = (uploads, datasets, architectures, jobs, metrics, report, stream, models, forecasts, keys, limits, operation, exposition, health)
+ROUTERS = (
+    uploads,
+    datasets,
+    architectures,
+    jobs,
+    metrics,
+    report,
+    stream,
+    models,
+    forecasts,
+    sessions,
+    keys,
+    limits,
+    operation,
+    exposition,
+    health,
+)
 """One module per noun, each with its `router`."""
 
 DESCRIPTION = "Trains and serves recurrent forecasters that you design. Every answer but /health wants `Authorization: Bearer bc_...`."
@@ -94,6 +112,7 @@ def services_from(settings: Settings) -> Services:
         artifacts=artifacts,
         queue=Queue(settings.resolved_broker_url),
         forecasters=ForecasterCache(artifacts.read, settings.cache_bytes),
+        batcher=Batcher(),
         table_limits=TableLimits(
             settings.max_rows, settings.max_series, settings.max_columns, settings.max_field_bytes, settings.max_expanded_bytes
         ),
@@ -101,6 +120,7 @@ def services_from(settings: Settings) -> Services:
         max_body_bytes=settings.max_body_bytes,
         max_json_bytes=settings.max_json_bytes,
         traces=open_traces(settings.traces_url, "api"),
+        session_idle_seconds=settings.session_idle_seconds,
     )
 
 
@@ -109,6 +129,7 @@ def _lifespan(services: Services) -> Callable[[FastAPI], AbstractAsyncContextMan
     async def run(app: FastAPI) -> AsyncIterator[None]:
         yield
         app.state.probes.close()
+        services.batcher.close()
         services.queue.close()
         services.traces.close()
         services.database.dispose()

@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     cache_bytes: PositiveInt = 512 * MEBIBYTE
     """Memory for the models that answer forecasts."""
 
+    session_idle_seconds: Annotated[float, Field(gt=0)] = 604_800.0
+    """How long a session is kept that nobody uses."""
+
     lease_seconds: Annotated[float, Field(gt=0)] = 30.0
     """How long a job stays with a worker that is not heard of."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -62,8 +63,13 @@ class ForecastRequest(StrictBody):
     @property
     def wanted_quantiles(self) -> tuple[float, ...]:
         """All quantiles, rising."""
-        bounds = {round(side, 6) for level in self.levels for side in (0.5 - level / 200, 0.5 + level / 200)}
-        return tuple(sorted(bounds | set(self.quantiles)))
+        return quantiles_of(self.levels, self.quantiles)
+
+
+def quantiles_of(levels: Sequence[float], quantiles: Sequence[float]) -> tuple[float, ...]:
+    """The bounds of intervals in percent and further quantiles, rising."""
+    bounds = {round(side, 6) for level in levels for side in (0.5 - level / 200, 0.5 + level / 200)}
+    return tuple(sorted(bounds | set(quantiles)))
 
 
 class ForecastBody(BaseModel):
@@ -93,7 +99,7 @@ def make_forecasts(model_id: Id, request: ForecastRequest, services: Served, ask
     found_at = time.perf_counter()
     forecasts = _predict(forecaster, histories, request)
     timing = {"load": _milliseconds(began_at, found_at), "forecast": _milliseconds(found_at, time.perf_counter())}
-    bodies = [_body(forecast, forecaster) for forecast in forecasts]
+    bodies = [forecast_body(forecast, forecaster) for forecast in forecasts]
     # Encoded here: a large answer through the framework's own encoder takes ten times as long.
     content = {"model": model.id, "freq": forecaster.freq, "forecasts": bodies, "timing_ms": timing}
     return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
@@ -121,11 +127,12 @@ def _predict(forecaster: Forecaster, histories: list[History], request: Forecast
         raise ForecastError(error.detail, code=error.fault_code, pointer=place) from error
 
 
-def _body(forecast: Forecast, forecaster: Forecaster) -> dict[str, object]:
+def forecast_body(forecast: Forecast, forecaster: Forecaster) -> dict[str, object]:
+    """A forecast as it is answered; its arrays lie whole in memory, as orjson wants them."""
     return {
         "unique_id": forecast.unique_id,
         "timestamps": write_moments(forecast.times, forecaster.time_kind),
-        "mean": forecast.mean,
+        "mean": np.ascontiguousarray(forecast.mean),
         "quantiles": {f"{level:g}": values.copy() for level, values in forecast.quantiles.items()},
         "paths": np.ascontiguousarray(forecast.paths),
     }

@@ -57,11 +57,11 @@ def sent_histories(forecaster: Forecaster, series: Sequence[SeriesBody]) -> list
             unique_id=one.unique_id,
             start=_start(one.start, freq, forecaster, f"#/series/{position}/start"),
             columns={
-                **{name: _values(values) for name, values in one.past.items()},
+                **{name: values_of(values) for name, values in one.past.items()},
                 **_codes(forecaster, one),
-                TARGET: _values(one.target),
+                TARGET: values_of(one.target),
             },
-            future={name: _values(values) for name, values in one.future.items()},
+            future={name: values_of(values) for name, values in one.future.items()},
         )
         for position, one in enumerate(series)
     ]
@@ -76,7 +76,8 @@ def _codes(forecaster: Forecaster, series: SeriesBody) -> dict[str, Values]:
     }
 
 
-def _values(numbers: Numbers) -> Values:
+def values_of(numbers: Numbers) -> Values:
+    """Numbers of a request, NaN where missing."""
     return np.array([np.nan if number is None else number for number in numbers], dtype=np.float64)
 
 
@@ -129,5 +130,5 @@ def _stored(panel: Panel, forecaster: Forecaster, unique_id: str, sent: Mapping[
     seen = np.flatnonzero(np.isfinite(columns[TARGET]))
     end = int(seen[-1]) + 1 if ahead and len(seen) else len(columns[TARGET])
     own = {name: columns[name][end:] for name in ahead} if end < len(columns[TARGET]) else {}
-    future = own | {name: _values(values) for name, values in sent.items()}
+    future = own | {name: values_of(values) for name, values in sent.items()}
     return History(unique_id, panel.start(series), {name: values[:end] for name, values in columns.items()}, future)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.forecasting.batcher import Batcher
 from app.forecasting.cache import ForecasterCache
 from app.queue import Queue
 from app.series.options import TableLimits
@@ -25,22 +26,26 @@ class Services:
         artifacts: bytes by content.
         queue: where jobs are announced.
         forecasters: models in memory.
+        batcher: who computes forecasts.
         table_limits: of an uploaded table.
         network_limits: of a document.
         max_body_bytes: of an upload, as it is sent.
         max_json_bytes: of any other request.
         traces: where spans go.
+        session_idle_seconds: how long a session is kept that nobody uses.
     """
 
     database: Database
     artifacts: ArtifactStore
     queue: Queue
     forecasters: ForecasterCache
+    batcher: Batcher
     table_limits: TableLimits
     network_limits: NetworkLimits
     max_body_bytes: int
     max_json_bytes: int
     traces: Traces
+    session_idle_seconds: float
 
 
 def services_of(request: Request) -> Services:

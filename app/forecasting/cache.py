@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from app.forecasting.carried import Carrier
 from app.forecasting.checkpoint import load
 from app.forecasting.forecaster import Forecaster
 
@@ -39,6 +40,7 @@ class _Entry:
     future: Future[Forecaster]
     size_bytes: int = 0
     failed_at: float | None = None
+    carrier: Carrier | None = None
 
 
 class ForecasterCache:
@@ -78,6 +80,21 @@ class ForecasterCache:
         if is_first:
             self._load(digest, entry)
         return entry.future.result()
+
+    def carrier(self, digest: str) -> Carrier:
+        """What moves the states of a forecaster on, made once for each that is in memory.
+
+        Raises:
+            ForecastError: its network has no state to go on from.
+        """
+        forecaster = self.get(digest)
+        with self._lock:
+            entry = self._entries.get(digest)
+        if entry is None:
+            return Carrier(forecaster)
+        if entry.carrier is None:
+            entry.carrier = Carrier(forecaster)
+        return entry.carrier
 
     def counts(self) -> CacheCounts:
         """What it has done so far, and what it holds."""

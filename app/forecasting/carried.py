@@ -24,6 +24,7 @@ from app.errors import ForecastError
 from app.forecasting.forecaster import Forecast, Forecaster, History, Values
 from app.forecasting.observations import Ahead, Observation, known_ahead, told_by
 from app.forecasting.paths import combined, draw_paths, of_paths
+from app.forecasting.states import Arrays
 from app.forecasting.stepping import Anchor, Inputs, StepReader
 from app.forecasting.windows import Windows
 from app.nets.build import Network
@@ -36,21 +37,8 @@ from app.series.panel import TARGET
 from app.spec.decoders import RecursiveDecoder
 from app.spec.streaming import reads_next, streaming_faults
 
-Arrays = Mapping[str, npt.NDArray[Any]]
-"""A state, or several: the first axis of each array is the session."""
-
 ANCHOR = ("shift", "scale", "level", "tail", "last", "statics", "newest", "born")
 STATE = "state"
-
-
-def join(states: Sequence[Arrays]) -> Arrays:
-    """States of one forecaster as one, session after session."""
-    return states[0] if len(states) == 1 else {name: np.concatenate([state[name] for state in states]) for name in states[0]}
-
-
-def part(state: Arrays, row: int) -> Arrays:
-    """The state of one session."""
-    return {name: values[row : row + 1] for name, values in state.items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,12 +224,14 @@ def _about(state: Arrays) -> About | None:
 
 def _states(state: Arrays, number: int) -> dict[str, CellState]:
     """The states of one network by their places."""
-    found: dict[str, list[Tensor]] = {}
+    found: dict[str, dict[int, Tensor]] = {}
     prefix = f"{STATE}:{number}:"
     for name, values in state.items():
         if name.startswith(prefix):
-            found.setdefault(name.removeprefix(prefix).rpartition(":")[0], []).append(torch.from_numpy(values))
-    return {place: tuple(parts) for place, parts in found.items()}
+            place, _, index = name.removeprefix(prefix).rpartition(":")
+            found.setdefault(place, {})[int(index)] = torch.from_numpy(values)
+    # By their numbers: bytes have them in any order.
+    return {place: tuple(parts[index] for index in range(len(parts))) for place, parts in found.items()}
 
 
 def _after(number: int, network: Network, everything: Tensor, run: Run) -> dict[str, npt.NDArray[Any]]:

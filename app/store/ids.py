@@ -6,7 +6,7 @@ from typing import Literal
 
 from ulid import ULID
 
-Prefix = Literal["own", "key", "ds", "arc", "job", "ckpt", "mdl", "req"]
+Prefix = Literal["own", "key", "ds", "arc", "job", "ckpt", "mdl", "ses", "req"]
 
 
 def new_id(prefix: Prefix) -> str:

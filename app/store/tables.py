@@ -8,7 +8,7 @@ owner ─┬─ key
        │       ├─ metric point
        │       ├─ checkpoint    (an artifact)
        │       ├─ trial         of a search; held by an attempt at it, or at a job that helps
-       │       └─ model         (an artifact)
+       │       └─ model         (an artifact) ── session (the state of a stream of observations)
        └─ idempotency key
 """
 
@@ -257,6 +257,20 @@ class ModelRow(Base):
     freq: Mapped[str] = mapped_column(sa.String(32))
     scores: Mapped[Json]
     lineage: Mapped[Json]
+    created_at: Mapped[Created]
+
+
+class SessionRow(Base):
+    """What a model carries of a series: `state` is safetensors, `sequence` counts the observations in it."""
+
+    __tablename__ = "sessions"
+    id: Mapped[Id]
+    owner_id: Mapped[Owner]
+    model_id: Mapped[str] = mapped_column(sa.ForeignKey("models.id", ondelete="CASCADE"), index=True)
+    unique_id: Mapped[str] = mapped_column(sa.String(256))
+    sequence: Mapped[int] = mapped_column(default=0)
+    state: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     created_at: Mapped[Created]
 
 

@@ -10,9 +10,10 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import Mount
 
 from app.api.access import OPEN_PATHS, READING_POSTS, SAFE_METHODS
+from app.store.database import utc_in
 from app.store.jobs import NewJob, insert_job
 from app.store.keys import create_key, ensure_owner, revoke_key
-from app.store.tables import CheckpointRow, ModelRow
+from app.store.tables import CheckpointRow, ModelRow, SessionRow
 from tests.app.api.conftest import Api, problem_of
 
 DOCUMENTATION = {"/openapi.json"}
@@ -22,6 +23,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/datasets/{dataset_id}"): {"name": "mine now"},
     ("PATCH", "/v1/models/{model_id}"): {"name": "mine now"},
     ("POST", "/v1/models/{model_id}/forecasts"): {"unique_ids": ["series"]},
+    ("POST", "/v1/models/{model_id}/sessions"): {"series": {"start": 0, "target": [1.0]}},
+    ("POST", "/v1/sessions/{session_id}/observations"): {"sequence": 1, "target": [1.0]},
 }
 """What a route with an id in its path has to be sent; a new one whose body is missing here fails the test with 422."""
 
@@ -71,7 +74,10 @@ def ids(api: Api) -> dict[str, str]:
             "tags": [],
         }
         db.add(ModelRow(id=model, name="a", dataset_id=dataset, **facts, **made))
+        session = "ses_01JD2V6W2Q7YH0S0V5S1G4Z8KX"
         db.add(CheckpointRow(id=checkpoint, attempt=1, step=1, is_best=True, **made))
+        db.flush()
+        db.add(SessionRow(id=session, owner_id=api.owner, model_id=model, unique_id="a", state=b"", expires_at=utc_in(600)))
     return {
         "dataset_id": dataset,
         "unique_id": "series",
@@ -80,6 +86,7 @@ def ids(api: Api) -> dict[str, str]:
         "job_id": job,
         "model_id": model,
         "checkpoint_id": checkpoint,
+        "session_id": session,
     }
 
 
@@ -137,7 +144,7 @@ def test_another_owner_finds_nothing_by_any_id(api: Api, ids: dict[str, str]) ->
 
 
 def test_the_owner_finds_everything_by_the_same_ids(api: Api, ids: dict[str, str]) -> None:
-    missing_bytes = {"weights", "forecasts", "export"}  # the model above is a row alone
+    missing_bytes = {"weights", "forecast", "forecasts", "export"}  # the model above is a row alone
     routes = [route for route in routes_of(api.app) if "{" in route.path and route.method == "GET"]
     for route in routes:
         last = route.path.rsplit("/", 1)[1]

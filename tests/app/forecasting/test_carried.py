@@ -8,9 +8,10 @@ import torch
 from hypothesis import given, settings
 
 from app.errors import ForecastError
-from app.forecasting.carried import Arrays, Carrier, join, part
+from app.forecasting.carried import Carrier
 from app.forecasting.forecaster import Forecast, Forecaster, History
 from app.forecasting.observations import Observation
+from app.forecasting.states import Arrays, dump_state, join, load_state, part
 from app.forecasting.windows import WindowSource
 from app.nets.build import build
 from app.nets.heads import RESIDUAL_LEVELS
@@ -165,6 +166,21 @@ def test_many_states_move_on_together_as_each_alone(decoder: str) -> None:
         alone = fed(carrier, one, 15, [18])
         same(forecasts[row], carrier.forecast(alone, ["a"], LEVELS)[0])
         same(carrier.forecast(part(together, row), ["a"], LEVELS)[0], forecasts[row])
+
+
+def test_a_state_comes_back_from_its_bytes() -> None:
+    carrier = Carrier(forecaster_of({**PLAIN, "network": {"kind": "slstm", "units": 4}}))
+    columns = values_of(30)
+    state = fed(carrier, columns, 15, [18])
+    again = load_state(dump_state(dict(reversed(list(state.items())))))
+    assert again.keys() == state.keys()
+    assert all((values == again[name]).all() or np.isnan(values).any() for name, values in state.items())
+    same(carrier.forecast(again, ["a"], LEVELS)[0], carrier.forecast(state, ["a"], LEVELS)[0])
+    told = [Observation(columns["y"][18:20])]
+    same(
+        carrier.forecast(carrier.observe(again, told), ["a"], horizon=1)[0],
+        carrier.forecast(carrier.observe(state, told), ["a"], horizon=1)[0],
+    )
 
 
 def test_a_state_does_not_grow_with_what_it_has_seen() -> None:

@@ -1,0 +1,155 @@
+"""Who computes, when many ask at once? One thread, greedily: it takes what waits for the same network and runs it as one batch.
+
+Nobody waits for others to come: what has come while the last batch ran is the next one. A queue has an end, and beyond it a request is
+told to come back; one that has been given up is dropped; what makes a batch fail fails alone.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from app.errors import UnavailableError
+
+MOST_AT_ONCE = 64
+"""Requests of one batch."""
+
+MOST_WAITING = 1024
+"""Requests in the queue: at a hundred microseconds each, a tenth of a second's work."""
+
+RETRY_SECONDS = 1
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass
+class BatchCounts:
+    """What the batcher has done since it was made; `waiting` is what it has before it now.
+
+    `sizes` has, by powers of two, how many batches were so large: of one request, of two, of three and four, and so on.
+    """
+
+    requests: int = 0
+    batches: int = 0
+    shed: int = 0
+    dropped: int = 0
+    failed: int = 0
+    waited_seconds: float = 0.0
+    waiting: int = 0
+    sizes: tuple[int, ...] = (0,) * (MOST_AT_ONCE.bit_length())
+
+
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    key: Hashable
+    item: Any
+    run: Callable[[Sequence[Any]], Sequence[Any]]
+    future: Future[Any]
+    since: float
+
+
+class Batcher:
+    """One thread that runs what is asked of it.
+
+    Args:
+        most_waiting: requests in the queue.
+    """
+
+    def __init__(self, most_waiting: int = MOST_WAITING) -> None:
+        self._most_waiting = most_waiting
+        self._waiting: deque[_Asked] = deque()
+        self._condition = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._is_closed = False
+        self._counts = BatchCounts()
+
+    def submit(self, key: Hashable, item: Item, run: Callable[[Sequence[Item]], Sequence[Result]]) -> Future[Result]:
+        """The result of an item, once its batch has run.
+
+        Args:
+            key: items of equal keys may run together.
+            item: what is asked for.
+            run: gives as many results as it gets items, in their order.
+
+        Raises:
+            UnavailableError: too many wait already.
+        """
+        future: Future[Result] = Future()
+        with self._condition:
+            if self._is_closed or len(self._waiting) >= self._most_waiting:
+                self._counts.shed += 1
+                sentence = f"{len(self._waiting)} requests wait for this process already; ask again"
+                raise UnavailableError(sentence, code="overloaded", retry_after_seconds=RETRY_SECONDS)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
+                self._thread.start()
+            self._waiting.append(_Asked(key, item, run, future, time.monotonic()))
+            self._condition.notify()
+        return future
+
+    def counts(self) -> BatchCounts:
+        """What it has done so far, and what waits."""
+        with self._condition:
+            return replace(self._counts, waiting=len(self._waiting))
+
+    def close(self) -> None:
+        """End once what waits has run."""
+        with self._condition:
+            self._is_closed = True
+            self._condition.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        while batch := self._take():
+            alive = [asked for asked in batch if asked.future.set_running_or_notify_cancel()]
+            with self._condition:
+                self._note(alive, len(batch) - len(alive))
+            if alive:
+                self._run(alive)
+
+    def _take(self) -> list[_Asked]:
+        """The oldest request and those that can run with it; none once the batcher has ended."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._waiting or self._is_closed)
+            if not self._waiting:
+                return []
+            key = self._waiting[0].key
+            batch = [asked for asked in self._waiting if asked.key == key][:MOST_AT_ONCE]
+            if len(batch) == len(self._waiting):
+                self._waiting.clear()
+            else:
+                taken = set(map(id, batch))
+                self._waiting = deque(asked for asked in self._waiting if id(asked) not in taken)
+            return batch
+
+    def _note(self, alive: Sequence[_Asked], dropped: int) -> None:
+        counts, now = self._counts, time.monotonic()
+        counts.dropped += dropped
+        if alive:
+            counts.requests += len(alive)
+            counts.batches += 1
+            counts.waited_seconds += sum(now - asked.since for asked in alive)
+            size = (len(alive) - 1).bit_length()
+            counts.sizes = tuple(count + (place == size) for place, count in enumerate(counts.sizes))
+
+    def _run(self, batch: Sequence[_Asked]) -> None:
+        try:
+            results = batch[0].run([asked.item for asked in batch])
+        except BaseException as error:  # noqa: BLE001 whoever waits gets the error
+            if len(batch) > 1:
+                for asked in batch:
+                    self._run([asked])
+                return
+            with self._condition:
+                self._counts.failed += 1
+            batch[0].future.set_exception(error)
+            return
+        for asked, result in zip(batch, results, strict=True):
+            asked.future.set_result(result)
