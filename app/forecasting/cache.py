@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from app.forecasting.carried import Carrier
 from app.forecasting.checkpoint import load
 from app.forecasting.forecaster import Forecaster
+from app.nets.packed_cell import pack_cells
 
 MOST_FORECASTERS = 1000
 """However small they are: each is some hundred Python objects besides its bytes."""
@@ -107,6 +108,8 @@ class ForecasterCache:
         try:
             content = self._read(digest)
             forecaster = load(content)
+            for network in forecaster.members:
+                pack_cells(network)
         except BaseException as error:  # noqa: BLE001 whoever waits for this load gets the error too
             with self._lock:
                 entry.failed_at = time.monotonic()

@@ -32,6 +32,7 @@ from app.nets.cells import CellState
 from app.nets.outlook import Outlook
 from app.nets.run import About, Run
 from app.nets.smoothing import Smoothing
+from app.nets.steps import StepProgram, compile_step
 from app.series.frequency import as_times
 from app.series.panel import TARGET
 from app.spec.decoders import RecursiveDecoder
@@ -66,6 +67,11 @@ class Carrier:
     def reader(self) -> StepReader:
         """What networks read of steps."""
         return StepReader(self.forecaster.spec, self.forecaster.freq, self.forecaster.scaling)
+
+    @cached_property
+    def _programs(self) -> list[StepProgram | None]:
+        """A step of each network, in numpy where it has one."""
+        return [compile_step(network) for network in self.forecaster.members]
 
     def open(self, histories: Sequence[History]) -> Arrays:
         """States of some histories.
@@ -115,17 +121,22 @@ class Carrier:
         columns = {name: np.stack([one.columns[name] for one in told]) for name in self.reader.covariates}
         inputs, anchor = self.reader.step(_anchor(state), target, columns)
         moved: dict[str, npt.NDArray[Any]] = _arrays(anchor)
-        moved |= _stacked([one.ahead for one in told])
+        moved |= _stacked([one.ahead for one in told]) if self.reader.future else {name: state[name] for name in ("future", "known")}
         if "parameters" in state:
             moved["parameters"] = state["parameters"]
         return moved | self._moved(state, inputs)
 
     def _moved(self, state: Arrays, inputs: Inputs) -> dict[str, npt.NDArray[Any]]:
         moved: dict[str, npt.NDArray[Any]] = {}
-        tensors = {name: torch.from_numpy(values) for name, values in inputs.items()}
-        with torch.inference_mode():
-            for number, network in enumerate(self.forecaster.members):
-                moved |= _after(number, network, *network.begin(tensors, _states(state, number), _about(state)))
+        is_one_step = all(values.shape[1] == 1 for values in inputs.values())
+        for number, (network, program) in enumerate(zip(self.forecaster.members, self._programs, strict=True)):
+            before = _states(state, number)
+            if program is not None and is_one_step:
+                moved |= _named(number, *program.run({name: values[:, 0] for name, values in inputs.items()}, before))
+                continue
+            tensors = {name: torch.from_numpy(values) for name, values in inputs.items()}
+            with torch.inference_mode():
+                moved |= _after(number, network, *network.begin(tensors, _tensors(before), _about(state)))
         return moved
 
     def forecast(
@@ -190,7 +201,7 @@ class Carrier:
         forecaster, decoder = self.forecaster, self.forecaster.spec.decoder
         newest = torch.from_numpy(state[f"{STATE}:{number}"])
         if isinstance(decoder, RecursiveDecoder):
-            begun = newest, _states(state, number)
+            begun = newest, _tensors(_states(state, number))
             return of_paths(draw_paths(forecaster.spec, network, forecaster.head, windows, decoder.paths, begun), levels)
         taken = [state.get(f"{name}:{number}") for name in ("factor", "offset")]
         outlook = None if taken[0] is None or taken[1] is None else Outlook(torch.from_numpy(taken[0]), torch.from_numpy(taken[1]))
@@ -222,24 +233,32 @@ def _about(state: Arrays) -> About | None:
     return About(rows, torch.zeros_like(rows), torch.from_numpy(state["parameters"]))
 
 
-def _states(state: Arrays, number: int) -> dict[str, CellState]:
+def _states(state: Arrays, number: int) -> dict[str, tuple[npt.NDArray[Any], ...]]:
     """The states of one network by their places."""
-    found: dict[str, dict[int, Tensor]] = {}
+    found: dict[str, dict[int, npt.NDArray[Any]]] = {}
     prefix = f"{STATE}:{number}:"
     for name, values in state.items():
         if name.startswith(prefix):
             place, _, index = name.removeprefix(prefix).rpartition(":")
-            found.setdefault(place, {})[int(index)] = torch.from_numpy(values)
+            found.setdefault(place, {})[int(index)] = values
     # By their numbers: bytes have them in any order.
     return {place: tuple(parts[index] for index in range(len(parts))) for place, parts in found.items()}
+
+
+def _tensors(states: Mapping[str, tuple[npt.NDArray[Any], ...]]) -> dict[str, CellState]:
+    return {place: tuple(torch.from_numpy(part) for part in parts) for place, parts in states.items()}
+
+
+def _named(number: int, newest: npt.NDArray[Any], states: Mapping[str, tuple[npt.NDArray[Any], ...]]) -> dict[str, npt.NDArray[Any]]:
+    """Features and states of one network as they stand in a state."""
+    named = {f"{STATE}:{number}:{place}:{index}": values for place, parts in states.items() for index, values in enumerate(parts)}
+    return named | {f"{STATE}:{number}": newest}
 
 
 def _after(number: int, network: Network, everything: Tensor, run: Run) -> dict[str, npt.NDArray[Any]]:
     """What is carried of a run of one network: its newest features, its states, and what a series layer took away."""
     newest = network.body(everything, run)[:, -1]
-    carried: dict[str, npt.NDArray[Any]] = {f"{STATE}:{number}": newest.numpy()}
-    for place, state in run.after.items():
-        carried |= {f"{STATE}:{number}:{place}:{index}": values.numpy() for index, values in enumerate(state)}
+    carried = _named(number, newest.numpy(), {place: tuple(part.numpy() for part in parts) for place, parts in run.after.items()})
     outlook = network.outlook(run.named, None)
     if outlook is not None:
         carried |= {f"factor:{number}": outlook.factor.numpy(), f"offset:{number}": outlook.offset.numpy()}

@@ -124,8 +124,11 @@ class StepReader:
             places = [self.tail_steps + self._ahead - lag + np.arange(steps) for lag in group.lag_steps]
             own += self._lags(anchor, tail, places)
             own += turns.of(group)
-            own += [np.broadcast_to(np.log(anchor.scale)[:, None], (sessions, steps))] if group.scale else []
-            inputs[name] = np.stack(own, axis=2).astype(np.float32)
+            own += [np.log(anchor.scale)[:, None]] if group.scale else []
+            # Written where they belong: stacking takes three times as long for a single step.
+            inputs[name] = np.empty((sessions, steps, len(own)), dtype=np.float32)
+            for column, values in enumerate(own):
+                inputs[name][:, :, column] = values
         last = np.stack([filled[:, -1], *(covariates[name][:, -1] for name in self.covariates)], axis=1)
         after = Anchor(
             anchor.shift,

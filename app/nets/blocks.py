@@ -39,7 +39,7 @@ class Tap(nn.Module):
         super().__init__()
         self.block = block
         self.name = name
-        self._source = source
+        self.source = source
 
     def forward(self, sequence: Tensor, run: Run) -> Tensor:
         """The block's output."""
@@ -50,7 +50,7 @@ class Tap(nn.Module):
 
     def read(self, sequence: Tensor, run: Run) -> Tensor:
         """What the block reads: what stands before it, or its source."""
-        return sequence if self._source is None else run.named[self._source]
+        return sequence if self.source is None else run.named[self.source]
 
 
 class SequenceDropout(nn.Module):
@@ -112,6 +112,7 @@ class Affine(nn.Module):
     def __init__(self, width: int, units: int, activation: str) -> None:
         super().__init__()
         self.linear = nn.Linear(width, units)
+        self.activation = activation
         self._activation = ACTIVATIONS[activation]
 
     def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch time units"]:
@@ -128,6 +129,7 @@ class Function(nn.Module):
 
     def __init__(self, name: str) -> None:
         super().__init__()
+        self.activation = name
         self._function = ACTIVATIONS[name]
 
     def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch time width"]:

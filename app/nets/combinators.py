@@ -29,14 +29,19 @@ class Shared(nn.Module):
     def __init__(self, block: nn.Module, place: str) -> None:
         super().__init__()
         self._unregistered = (block,)
-        self._prefix = f"{place}/"
+        self.prefix = f"{place}/"
+
+    @property
+    def block(self) -> nn.Module:
+        """The other block."""
+        return self._unregistered[0]
 
     def forward(self, sequence: Tensor, run: Run) -> Tensor:
         """The other block's output for this sequence."""
-        prefix = self._prefix
+        prefix = self.prefix
         own = {place.removeprefix(prefix): state for place, state in run.before.items() if place.startswith(prefix)}
         inside = Run(run.named, own, about=run.about)
-        output: Tensor = self._unregistered[0](sequence, inside)
+        output: Tensor = self.block(sequence, inside)
         run.after.update({f"{prefix}{place}": state for place, state in inside.after.items()})
         return output
 
@@ -56,11 +61,11 @@ class Inlaid(nn.Module):
         self.body = body
         self.digest = digest
         self.is_frozen = is_frozen
-        self._reads = dict(reads)
+        self.reads = dict(reads)
 
     def forward(self, sequence: Tensor, run: Run) -> Tensor:
         """What the network makes of its inputs."""
-        named = {name: run.named[source] for name, source in self._reads.items()}
+        named = {name: run.named[source] for name, source in self.reads.items()}
         output: Tensor = self.body(torch.cat(list(named.values()), dim=2), Run(named, run.before, run.after, run.about))
         return output
 
@@ -114,7 +119,7 @@ class Branches(nn.Module):
     def __init__(self, branches: Sequence[nn.Module], merge: str, widths: Sequence[int]) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)
-        self._merge = merge
+        self.merge = merge
         self.gate = nn.Linear(sum(widths), len(widths)) if merge == "gate" else None
         self.scores = nn.Linear(widths[0], widths[0]) if merge == "attention" else None
         self.query = nn.Linear(widths[0], 1, bias=False) if merge == "attention" else None
@@ -122,7 +127,7 @@ class Branches(nn.Module):
     def forward(self, sequence: Tensor, run: Run) -> Tensor:
         """The merged outputs."""
         outputs = [branch(sequence, run) for branch in self.branches]
-        if self._merge == "concat":
+        if self.merge == "concat":
             return torch.cat(outputs, dim=2)
         stacked = torch.stack(outputs)
         if self.gate is not None:
@@ -132,7 +137,7 @@ class Branches(nn.Module):
         if self.scores is not None and self.query is not None:
             attended: Tensor = (self.query(torch.tanh(self.scores(stacked))).softmax(dim=0) * stacked).sum(dim=0)
             return attended
-        match self._merge:
+        match self.merge:
             case "mean":
                 return stacked.mean(dim=0)
             case "max":

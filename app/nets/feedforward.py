@@ -29,12 +29,13 @@ class Convolution(nn.Module):
         self.convolution = nn.Conv1d(width, block.units, block.width, dilation=block.dilation)
         self.place = place
         self._reach = (block.width - 1) * block.dilation
-        self._is_causal = block.causal
+        self.is_causal = block.causal
+        self.activation = block.activation
         self._activation = ACTIVATIONS[block.activation]
 
     def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch time units"]:
         """The convolution at every step."""
-        if self._is_causal:
+        if self.is_causal:
             (before,) = run.before.get(self.place) or (sequence.new_zeros(len(sequence), self._reach, sequence.shape[2]),)
             seen = torch.cat([before, sequence], dim=1)
             run.after[self.place] = (seen[:, seen.shape[1] - self._reach :],)
@@ -81,16 +82,16 @@ class Lagged(nn.Module):
     def __init__(self, lags: Iterable[int], place: str) -> None:
         super().__init__()
         self.place = place
-        self._lags = tuple(lags)
+        self.lags = tuple(lags)
 
     def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch time lagged"]:
         """Each step beside those before it."""
         batch, time, width = sequence.shape
-        reach = self._lags[-1]
+        reach = self.lags[-1]
         (before,) = run.before.get(self.place) or (sequence.new_zeros(batch, reach, width),)
         seen = torch.cat([before, sequence], dim=1)
         run.after[self.place] = (seen[:, time:],)
-        return torch.cat([sequence, *(seen[:, reach - lag : reach - lag + time] for lag in self._lags)], dim=2)
+        return torch.cat([sequence, *(seen[:, reach - lag : reach - lag + time] for lag in self.lags)], dim=2)
 
 
 class Pieces(nn.Module):

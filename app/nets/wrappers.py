@@ -30,7 +30,7 @@ class Stepwise(Recurrence):
         super().__init__()
         self.inner = inner
         self._dropout = dropout
-        self._zoneout = zoneout
+        self.zoneout = zoneout
 
     def start(self, sequence: Sequence) -> CellState:
         """See `Recurrence`."""
@@ -50,11 +50,11 @@ class Stepwise(Recurrence):
         return torch.stack(outputs, dim=1), state
 
     def _left(self, before: Tensor, after: Tensor) -> Tensor:
-        if not self._zoneout:
+        if not self.zoneout:
             return after
         if not self.training:
-            return after + self._zoneout * (before - after)
-        return torch.where(torch.rand_like(after) < self._zoneout, before, after)
+            return after + self.zoneout * (before - after)
+        return torch.where(torch.rand_like(after) < self.zoneout, before, after)
 
 
 class Dilated(Recurrence):
@@ -177,7 +177,7 @@ class Past(nn.Module):
 
     def __init__(self, kind: str, width: int) -> None:
         super().__init__()
-        self._kind = kind
+        self.kind = kind
         self.gate = Highway(width) if kind == "highway" else None
 
     def forward(
@@ -187,7 +187,7 @@ class Past(nn.Module):
         if self.gate is not None:
             mixed: Tensor = self.gate(read, given)
             return mixed
-        match self._kind:
+        match self.kind:
             case "add" | "residual":
                 return read + given
             case "dense":

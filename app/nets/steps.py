@@ -1,0 +1,155 @@
+"""How does a whole network take one step, without torch? As a program of numpy calls, compiled once of its modules.
+
+A module becomes a function `(rows, pass) -> rows` of one step's rows, [batch, width]; states are those that the modules carry, by the same
+places. What has no such function (see `compile_step`) takes its step in the network itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from app.nets.autoencoder import Autoencoder
+from app.nets.blocks import Tap
+from app.nets.build import Network
+from app.nets.combinators import Branches, Chain, Inlaid, Shared, Skipped
+from app.nets.embedding import Embedding
+from app.nets.packed import Rows, State, numbers
+from app.nets.pooling import Final
+from app.nets.step_leaves import NoStepError, Pass, Step, leaf_step, past_step
+
+
+@dataclass(frozen=True, eq=False)
+class StepProgram:
+    """A network's step.
+
+    Attributes:
+        body: of the blocks.
+        tables: rows for the words of static inputs, by the input's name: a table for each column.
+    """
+
+    body: Step
+    tables: Mapping[str, tuple[Rows, ...]]
+
+    def run(self, inputs: Mapping[str, Rows], before: Mapping[str, State]) -> tuple[Rows, dict[str, State]]:
+        """Features of the step [batch, width], and the states after it.
+
+        Args:
+            inputs: [batch, width] by the input's name; codes where words are embedded.
+            before: states by their places; of all that have one.
+        """
+        named = {name: _embedded(self.tables[name], rows) if name in self.tables else rows for name, rows in inputs.items()}
+        begun = Pass(named, before)
+        rows = list(named.values())
+        return self.body(rows[0] if len(rows) == 1 else np.concatenate(rows, axis=1), begun), begun.after
+
+
+def compile_step(network: Network) -> StepProgram | None:
+    """A network's step; None where a module has none: smoothing, learnt pooling and merges, and all that carries no state."""
+    try:
+        body = _step(network.body)
+    except NoStepError:
+        return None
+    embeddings = {name: module for name, module in network.embeddings.items() if isinstance(module, Embedding)}
+    return StepProgram(body, {name: tuple(numbers(table.weight) for table in _tables(module)) for name, module in embeddings.items()})
+
+
+def _tables(module: Embedding) -> list[nn.Embedding]:
+    return [table for table in module.tables if isinstance(table, nn.Embedding)]
+
+
+def _embedded(tables: tuple[Rows, ...], codes: Rows) -> Rows:
+    places = codes.astype(np.int64)
+    return np.concatenate([table[places[:, column]] for column, table in enumerate(tables)], axis=1)
+
+
+def _step(module: nn.Module) -> Step:
+    """The program of a block."""
+    match module:
+        case Chain():
+            return _chain([_step(block) for block in module.blocks])
+        case Tap():
+            return _tap(module)
+        case Skipped():
+            inside, past = _step(module.block), past_step(module.past)
+            return lambda rows, run: past(rows, inside(rows, run))
+        case Branches():
+            return _branches(module)
+        case Shared():
+            return _shared(module)
+        case Inlaid():
+            return _inlaid(module)
+        case _:
+            return _of_one(module)
+
+
+def _of_one(module: nn.Module) -> Step:
+    match module:
+        case Autoencoder():
+            return _chain([_step(module.encoder), _step(module.code)])
+        case Final():
+            return _step(module.layer)
+        case _:
+            return leaf_step(module)
+
+
+def _chain(steps: list[Step]) -> Step:
+    def step(rows: Rows, run: Pass) -> Rows:
+        for one in steps:
+            rows = one(rows, run)
+        return rows
+
+    return step
+
+
+def _tap(module: Tap) -> Step:
+    inside, source, name = _step(module.block), module.source, module.name
+
+    def step(rows: Rows, run: Pass) -> Rows:
+        given = inside(rows if source is None else run.named[source], run)
+        if name is not None:
+            run.named[name] = given
+        return given
+
+    return step
+
+
+MERGES: Mapping[str, Callable[[list[Rows]], Rows]] = {
+    "concat": lambda rows: np.concatenate(rows, axis=1),
+    "sum": lambda rows: np.sum(rows, axis=0),
+    "mean": lambda rows: np.mean(rows, axis=0, dtype=np.float32),
+    "max": lambda rows: np.max(rows, axis=0),
+    "product": lambda rows: np.prod(rows, axis=0),
+}
+
+
+def _branches(module: Branches) -> Step:
+    if module.merge not in MERGES:
+        raise NoStepError(module.merge)
+    steps, merge = [_step(branch) for branch in module.branches], MERGES[module.merge]
+    return lambda rows, run: merge([step(rows, run) for step in steps])
+
+
+def _shared(module: Shared) -> Step:
+    inside, prefix = _step(module.block), module.prefix
+
+    def step(rows: Rows, run: Pass) -> Rows:
+        own = Pass(run.named, {place.removeprefix(prefix): state for place, state in run.before.items() if place.startswith(prefix)})
+        given = inside(rows, own)
+        run.after.update({f"{prefix}{place}": state for place, state in own.after.items()})
+        return given
+
+    return step
+
+
+def _inlaid(module: Inlaid) -> Step:
+    inside, reads = _step(module.body), module.reads
+
+    def step(_: Rows, run: Pass) -> Rows:
+        named = {name: run.named[source] for name, source in reads.items()}
+        return inside(np.concatenate(list(named.values()), axis=1), Pass(named, run.before, run.after))
+
+    return step
