@@ -4,6 +4,7 @@
 #   make up       the service on http://127.0.0.1:8000; OPTIONS="--port 8123" passes options on
 #   make test     the tests
 #   make check    format, lint, layers, types, tests with coverage
+#   make chaos    jobs under kill -9, dead servers and full disks, on SQLite and PostgreSQL; prints a table
 #   make fix      format, and what the linter can mend by itself
 #   make bench    every benchmark; bench-NAME runs bench/NAME.py alone
 #   make clean    removes what was built; the service's home (./var) stays
@@ -18,7 +19,7 @@ OPTIONS ?=
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo up test check fix bench clean
+.PHONY: demo up test check chaos fix bench clean
 
 demo: .venv/.installed
 	$(BIN)/braidcast demo $(OPTIONS)
@@ -35,6 +36,9 @@ check: .venv/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/pytest --cov --cov-report=term $(OPTIONS)
+
+chaos: .venv/.installed-dev
+	$(BIN)/pytest tests/chaos -m "chaos or not chaos" $(OPTIONS)
 
 fix: .venv/.installed-dev
 	$(BIN)/ruff check --fix

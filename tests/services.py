@@ -43,8 +43,8 @@ def debian_postgres() -> Path | None:
     return found[-1].parent if found else None
 
 
-def start_debian_postgres(programs: Path, folder: Path, port: int) -> subprocess.Popen[bytes]:
-    """PostgreSQL in the foreground, as the user postgres where we are root, which it refuses to run as."""
+def prepare_postgres(programs: Path, folder: Path, port: int) -> list[str]:
+    """Makes a cluster; the command of its server, as the user postgres where we are root, which it refuses to run as."""
     as_user: list[str] = []
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", pwd.getpwnam("postgres").pw_gid)
@@ -52,7 +52,11 @@ def start_debian_postgres(programs: Path, folder: Path, port: int) -> subprocess
     initdb = [*as_user, str(programs / "initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", "postgres", "--no-sync"]
     subprocess.run(initdb, check=True, capture_output=True, cwd=folder)
     options = ["-p", str(port), "-h", "127.0.0.1", "-k", str(folder), "-c", "fsync=off", "-c", "max_connections=200"]
-    command = [*as_user, str(programs / "postgres"), "-D", str(folder / "data"), *options]
+    return [*as_user, str(programs / "postgres"), "-D", str(folder / "data"), *options]
+
+
+def start_postgres(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
+    """The server in the foreground."""
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -79,7 +83,7 @@ def postgres_server() -> Iterator[sa.URL]:
         try:
             if programs is not None:
                 port = free_port()
-                server = start_debian_postgres(programs, folder, port)
+                server = start_postgres(prepare_postgres(programs, folder, port), folder)
                 stack.callback(server.wait, START_SECONDS)
                 stack.callback(server.terminate)
                 url = f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"

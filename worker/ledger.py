@@ -1,6 +1,7 @@
 """What does an attempt write about itself? Points, checkpoints and its end; every write is fenced by the lease.
 
-While the database is away points are kept and checkpoints are let go: training need not wait. A lost lease ends everything, at once.
+While the database is away points are kept and checkpoints are let go, as they are while the storage takes none: training need not wait. A
+lost lease ends everything, at once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from app.errors import LeaseLostError
-from app.store.artifacts import ArtifactStore
+from app.store.artifacts import STORAGE_REFUSES, ArtifactStore
 from app.store.database import Database
 from app.store.leases import Lease
 from app.store.progress import Point, record_checkpoint, record_event, record_points
@@ -110,7 +111,7 @@ class Ledger:
             is_best: whether it has the best weights so far as its newest.
 
         Returns:
-            Whether it is stored; not while the database is away.
+            Whether it is stored; not while the database is away, or the storage takes nothing.
 
         Raises:
             LeaseLostError: the job is another attempt's.
@@ -122,7 +123,11 @@ class Ledger:
         return is_written
 
     def _store_checkpoint(self, content: bytes, step: int, is_best: bool) -> bool:
-        digest = self._artifacts.put(content)
+        try:
+            digest = self._artifacts.put(content)
+        except STORAGE_REFUSES as error:
+            log.warning("Job %s: no checkpoint, the storage does not take it: %s", self._lease.job_id, error)
+            return False
         unneeded: list[str] = []
 
         def record(db: Session) -> None:

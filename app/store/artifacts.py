@@ -18,6 +18,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from app.errors import NotFoundError
@@ -25,6 +26,9 @@ from app.errors import NotFoundError
 CHUNK_BYTES = 1 << 20
 STALE_SECONDS = 24 * 3600
 """A temporary file of this age was left by a crash."""
+
+STORAGE_REFUSES = (OSError, BaseError)
+"""What is raised where bytes cannot be stored: a full disk, a quota, an object storage that is away."""
 
 _DIGEST = re.compile(r"^[0-9a-f]{64}$")
 

@@ -18,6 +18,9 @@ from tests.worker.stage import Stage, wait_until
 
 LEASE_SECONDS = 2.0
 
+SITE = "TEST_SITE"
+"""The variable that a worker's processes have, with the folder of their test."""
+
 
 @dataclass(frozen=True)
 class Worker:
@@ -30,12 +33,12 @@ class Worker:
         return self.log.read_text()
 
 
-@contextmanager
-def running_worker(stage: Stage, broker: Broker, folder: Path) -> Iterator[Worker]:
-    """A worker with one process in its pool, killed at the end if it is still there."""
+def start_worker(stage: Stage, broker: Broker, folder: Path) -> Worker:
+    """A worker with one process in its pool; `SITE` in its environment tells its processes from others."""
     environment = {
         **os.environ,
         **CELERY_ENVIRONMENT,
+        SITE: str(folder),
         "OMP_NUM_THREADS": "1",
         "BRAIDCAST_DATABASE_URL": stage.database.url.render_as_string(hide_password=False),
         "BRAIDCAST_BROKER_URL": broker.url,
@@ -46,12 +49,18 @@ def running_worker(stage: Stage, broker: Broker, folder: Path) -> Iterator[Worke
     }
     log = folder / "worker.log"
     with log.open("ab") as output:
-        process = subprocess.Popen(celery_arguments(1, "info"), env=environment, stdout=output, stderr=subprocess.STDOUT)
+        return Worker(subprocess.Popen(celery_arguments(1, "info"), env=environment, stdout=output, stderr=subprocess.STDOUT), log)
+
+
+@contextmanager
+def running_worker(stage: Stage, broker: Broker, folder: Path) -> Iterator[Worker]:
+    """A worker, killed at the end if it is still there."""
+    worker = start_worker(stage, broker, folder)
     try:
-        yield Worker(process, log)
+        yield worker
     finally:
-        process.kill()
-        process.wait()
+        worker.process.kill()
+        worker.process.wait()
 
 
 def trainer_of(stage: Stage, job: str) -> int:
