@@ -6,6 +6,7 @@ attribute, nothing more.
     database away        go on training, but write nothing once a whole lease has passed without a renewal
     lease lost           LOST: stop at once, write nothing more
     cancel asked         CANCEL
+    pause asked          PAUSE, even where it is taken back: the attempt may be stopping already
     worker is to end     DRAIN
     parent process gone  leave the process at once: nobody would hear of what it does
     told and still here  leave the process after a while: training hangs, and the reconciler takes the job
@@ -52,6 +53,7 @@ class Order(Enum):
 
     GO_ON = "go on"
     DRAIN = "drain"
+    PAUSE = "pause"
     CANCEL = "cancel"
     LOST = "lost"
 
@@ -102,7 +104,7 @@ class Heartbeat:
 
     @property
     def order(self) -> Order:
-        """What the attempt is to do now. A lost lease goes before a cancel, a cancel before the worker's end."""
+        """What the attempt is to do now. A lost lease goes before a cancel, a cancel before a pause, that before the worker's end."""
         if self._answer is Order.GO_ON and self._drain.is_set():
             return Order.DRAIN
         return self._answer
@@ -162,6 +164,8 @@ class Heartbeat:
         self._renewed_at = asked_at
         if orders.cancel:
             self._answer = Order.CANCEL
+        elif orders.pause:
+            self._answer = Order.PAUSE
 
     def _leave_if_orphaned(self) -> None:
         if os.getppid() != self._parent:

@@ -1,7 +1,8 @@
 """Who brings home what was lost? A loop that is safe to run in any number of workers at once.
 
     lease expired, attempts left     -> queued          cancel asked, nobody running   -> cancelled
-    lease expired, none left         -> failed          queued, nobody was told        -> announced
+    lease expired, none left         -> failed          pause asked, nobody running    -> paused
+                                                        queued, nobody was told        -> announced
 
 Each step is a guarded UPDATE of its own; what another reconciler did first is no longer there to do.
 """
@@ -17,7 +18,7 @@ from app.errors import UnavailableError
 from app.queue import Queue
 from app.store.database import Database
 from app.store.jobs import mark_dispatched
-from app.store.sweep import fail_exhausted, finish_cancelled, requeue_expired, undispatched
+from app.store.sweep import fail_exhausted, finish_cancelled, finish_paused, requeue_expired, undispatched
 from worker.counting import Counts, worker_name
 from worker.heartbeat import DATABASE_AWAY
 
@@ -40,6 +41,7 @@ class Round:
         requeued: their worker was lost.
         failed: the worker of their last attempt was lost.
         cancelled: they were to be cancelled and had nobody to do it.
+        paused: the same of a pause.
         announced: nobody had been told of them, or not for long.
         again: those of them that had been announced before.
     """
@@ -47,6 +49,7 @@ class Round:
     requeued: list[str]
     failed: list[str]
     cancelled: list[str]
+    paused: list[str]
     announced: list[str]
     again: list[str] = field(default_factory=list)
 
@@ -66,6 +69,7 @@ def reconcile_once(database: Database, queue: Queue, *, redispatch_seconds: floa
         requeued = requeue_expired(db)
         failed = fail_exhausted(db)
         cancelled = finish_cancelled(db)
+        paused = finish_paused(db)
     with database.read() as db:
         waiting = undispatched(db, redispatch_seconds, ANNOUNCED_AT_ONCE)
     for job_id, queue_name, priority, _ in waiting:
@@ -73,7 +77,7 @@ def reconcile_once(database: Database, queue: Queue, *, redispatch_seconds: floa
         with database.begin() as db:
             mark_dispatched(db, job_id)
     again = [job.job_id for job in waiting if job.dispatches]
-    return Round(requeued, failed, cancelled, [job.job_id for job in waiting], again)
+    return Round(requeued, failed, cancelled, paused, [job.job_id for job in waiting], again)
 
 
 class Reconciler:
@@ -130,7 +134,7 @@ class Reconciler:
                 log.warning("The reconciler is at work again.")
             self._trouble = ""
             self._count(found)
-            if found.requeued or found.failed or found.cancelled:
+            if found.requeued or found.failed or found.cancelled or found.paused:
                 log.warning("Brought home: %s", found)
 
     def _count(self, found: Round) -> None:

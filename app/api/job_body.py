@@ -52,7 +52,11 @@ class JobUrls(BaseModel):
     stream: str
     report: str
     attempts: str
+    checkpoints: str
     cancel: str
+    pause: str
+    resume: str
+    retry: str
 
 
 class JobBody(BaseModel):
@@ -116,7 +120,11 @@ def job_body(row: JobRow) -> JobBody:
             stream=f"{here}/stream",
             report=f"{here}/report",
             attempts=f"{here}/attempts",
+            checkpoints=f"{here}/checkpoints",
             cancel=f"{here}/cancel",
+            pause=f"{here}/pause",
+            resume=f"{here}/resume",
+            retry=f"{here}/retry",
         ),
     )
 

@@ -204,12 +204,19 @@ def cancel(job_id: Id, services: Served, asker: Asker, response: Response) -> Jo
     return job_body(row)
 
 
-@router.post("/v1/jobs/{job_id}/retry", status_code=202)
-def retry(job_id: Id, services: Served, asker: Asker) -> JobBody:
-    """Queue a failed or cancelled job again; it goes on from its last checkpoint."""
+@router.post(
+    "/v1/jobs/{job_id}/retry",
+    status_code=202,
+    response_model=JobBody,
+    responses={200: {"model": JobBody, "description": "It was retried before, and is at work."}},
+)
+def retry(job_id: Id, services: Served, asker: Asker, response: Response) -> JobBody:
+    """Queue a failed or cancelled job again; it goes on from its newest checkpoint, or begins anew where it has none."""
     with services.database.begin() as db:
         row = retry_job(db, asker.owner, job_id)
-    announce(services, row)
+    if row.status == "queued" and row.dispatched_at is None:
+        announce(services, row)
+    response.status_code = 202 if row.status == "queued" else 200
     return job_body(row)
 
 

@@ -2,11 +2,14 @@
 
 queued -> running -> succeeded | failed        queued/running -> cancelling -> cancelled
 running -> queued (lease lost)                  failed/cancelled -> queued (retry)
+queued/running -> pausing -> paused             pausing/paused -> queued (resume)
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,13 +20,20 @@ from app.store.database import utc_now
 from app.store.ids import new_id
 from app.store.pages import Page, page_of
 from app.store.progress import append_event
-from app.store.tables import LIVE_STATES, AttemptRow, JobRow
+from app.store.tables import LIVE_STATES, AttemptRow, CheckpointRow, EventRow, JobRow
 
 HELPER = "trials"
 """The kind of a job that helps a search."""
 
 LONGEST_HELPED = 100
 """Characters of a search's name in its helpers' names."""
+
+
+ATTEMPTS = 3
+"""Workers that a job may lose, from its beginning and again from each retry."""
+
+NOT_ANNOUNCED: Mapping[str, Any] = MappingProxyType({"dispatched_at": None, "dispatches": 0})
+"""Of a job that nobody has told the queue of."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ class NewJob:
     dataset_version: int
     queue: str = "cpu"
     priority: int = 3
-    max_attempts: int = 3
+    max_attempts: int = ATTEMPTS
     max_runtime_seconds: int | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
     origin_id: str | None = None
@@ -111,6 +121,12 @@ def list_attempts(db: Session, owner: str, job_id: str) -> list[AttemptRow]:
     return list(db.scalars(query.order_by(AttemptRow.attempt)))
 
 
+def list_checkpoints(db: Session, owner: str, job_id: str) -> list[CheckpointRow]:
+    """Where a job can go on from, newest first."""
+    query = sa.select(CheckpointRow).where(CheckpointRow.job_id == job_id, CheckpointRow.owner_id == owner)
+    return list(db.scalars(query.order_by(CheckpointRow.step.desc(), CheckpointRow.id.desc())))
+
+
 def mark_dispatched(db: Session, job_id: str) -> None:
     """The queue was told of the job."""
     db.execute(sa.update(JobRow).where(JobRow.id == job_id).values(dispatched_at=utc_now(), dispatches=JobRow.dispatches + 1))
@@ -128,33 +144,94 @@ def cancel_job(db: Session, owner: str, job_id: str) -> JobRow:
         query = sa.update(JobRow).where(mine, JobRow.status.in_(before)).values(status=after, **ends)
         if db.execute(query.returning(JobRow.id)).one_or_none() is not None:
             append_event(db, job_id, "state", {"status": after})
-    row = get_job(db, owner, job_id)
-    db.refresh(row)
-    _cancel_helpers(db, row)
+    row = _told(db, owner, job_id)
+    if row.status in {"cancelling", "cancelled"}:
+        for helper in _helpers_of(db, row, LIVE_STATES):
+            cancel_job(db, owner, helper)
     return row
 
 
-def _cancel_helpers(db: Session, row: JobRow) -> None:
-    """What helps a job that is to end is to end too."""
-    if row.status in {"cancelling", "cancelled"}:
-        for helper in db.scalars(sa.select(JobRow.id).where(JobRow.parent_id == row.id, JobRow.status.in_(LIVE_STATES))).all():
-            cancel_job(db, row.owner_id, helper)
+def _helpers_of(db: Session, row: JobRow, states: Sequence[str]) -> Sequence[str]:
+    """Jobs that help this one, by their status: what is asked of it is asked of them too."""
+    query = sa.select(JobRow.id).where(JobRow.parent_id == row.id, JobRow.owner_id == row.owner_id, JobRow.status.in_(states))
+    return db.scalars(query.order_by(JobRow.id)).all()
+
+
+def pause_job(db: Session, owner: str, job_id: str) -> JobRow:
+    """Ask a job to wait: at once where nobody runs it, else its worker writes a checkpoint first. A job that waits already stays as it is.
+
+    Raises:
+        NotFoundError: the owner has no such job.
+        ConflictError: it has ended, or is to end.
+    """
+    mine = sa.and_(JobRow.id == job_id, JobRow.owner_id == owner)
+    for before, after in (("queued", "paused"), ("running", "pausing")):
+        query = sa.update(JobRow).where(mine, JobRow.status == before).values(status=after)
+        if db.execute(query.returning(JobRow.id)).one_or_none() is not None:
+            append_event(db, job_id, "state", {"status": after})
+            break
+    row = _told(db, owner, job_id)
+    if row.status not in {"pausing", "paused"}:
+        raise ConflictError(f"{job_id} is {row.status}; only a job that waits or runs can be paused")
+    for helper in _helpers_of(db, row, ("queued", "running")):
+        pause_job(db, owner, helper)
+    return row
+
+
+def resume_job(db: Session, owner: str, job_id: str) -> JobRow:
+    """Take a pause back; the job goes on from its newest checkpoint. A job that waits for a worker, or runs, stays as it is.
+
+    Raises:
+        NotFoundError: the owner has no such job.
+        ConflictError: it has ended, or is to end.
+    """
+    mine = sa.and_(JobRow.id == job_id, JobRow.owner_id == owner)
+    # A worker that is stopping already finds that the pause is over, and puts the job back.
+    taken_back = sa.update(JobRow).where(mine, JobRow.status == "pausing").values(status="running")
+    # A worker that was lost while the job was to be paused has burnt an attempt, perhaps the last.
+    attempts = sa.case((JobRow.attempt >= JobRow.max_attempts, JobRow.attempt + 1), else_=JobRow.max_attempts)
+    queued = sa.update(JobRow).where(mine, JobRow.status == "paused").values(status="queued", max_attempts=attempts, **NOT_ANNOUNCED)
+    for query in (taken_back, queued):
+        after = db.scalar(query.returning(JobRow.status).execution_options(synchronize_session=False))
+        if after is not None:
+            append_event(db, job_id, "state", {"status": after, "reason": "resumed"})
+            break
+    row = _told(db, owner, job_id)
+    if row.status not in {"queued", "running"}:
+        raise ConflictError(f"{job_id} is {row.status}; only a paused job can be resumed")
+    for helper in _helpers_of(db, row, ("pausing", "paused")):
+        resume_job(db, owner, helper)
+    return row
 
 
 def retry_job(db: Session, owner: str, job_id: str) -> JobRow:
-    """Queue a failed or cancelled job again; it goes on from its last checkpoint with fresh attempts.
+    """Queue a failed or cancelled job again; it goes on from its newest checkpoint with fresh attempts. One at work again stays.
 
     Raises:
         NotFoundError: the owner has no such job.
         ConflictError: it has not ended, or it succeeded.
     """
     mine = sa.and_(JobRow.id == job_id, JobRow.owner_id == owner, JobRow.status.in_(("failed", "cancelled")))
-    fresh = {"status": "queued", "error": None, "finished_at": None, "dispatched_at": None, "dispatches": 0}
-    query = sa.update(JobRow).where(mine).values(max_attempts=JobRow.attempt + 3, **fresh)
-    if db.execute(query.returning(JobRow.id)).one_or_none() is None:
-        status = get_job(db, owner, job_id).status
-        raise ConflictError(f"{job_id} is {status}; only a failed or cancelled job can be retried")
-    append_event(db, job_id, "state", {"status": "queued"})
+    fresh: dict[str, Any] = {"status": "queued", "error": None, "finished_at": None, **NOT_ANNOUNCED}
+    query = sa.update(JobRow).where(mine).values(max_attempts=JobRow.attempt + ATTEMPTS, **fresh)
+    is_retried = db.execute(query.returning(JobRow.id)).one_or_none() is not None
+    if is_retried:
+        append_event(db, job_id, "state", {"status": "queued", "reason": "retried"})
+    row = _told(db, owner, job_id)
+    if not is_retried and (row.status not in LIVE_STATES or not _was_retried(db, job_id)):
+        raise ConflictError(f"{job_id} is {row.status}; only a failed or cancelled job can be retried")
+    if is_retried:
+        for helper in _helpers_of(db, row, ("failed", "cancelled")):
+            retry_job(db, owner, helper)
+    return row
+
+
+def _was_retried(db: Session, job_id: str) -> bool:
+    query = sa.select(EventRow.data).where(EventRow.job_id == job_id, EventRow.kind == "state")
+    return any(told.get("reason") == "retried" for told in db.scalars(query))
+
+
+def _told(db: Session, owner: str, job_id: str) -> JobRow:
     row = get_job(db, owner, job_id)
     db.refresh(row)
     return row

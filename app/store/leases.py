@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.store.database import utc_in, utc_now
 from app.store.ids import new_id
 from app.store.progress import append_event, hold
-from app.store.tables import AttemptRow, CheckpointRow, DatasetVersionRow, JobRow, ModelRow
+from app.store.tables import HELD_STATES, AttemptRow, CheckpointRow, DatasetVersionRow, JobRow, ModelRow
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Orders:
     """What a heartbeat brings back."""
 
     cancel: bool
+    pause: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,14 +115,14 @@ def claim(db: Session, job_id: str, *, worker: str, lease_seconds: float) -> Cla
 
 def renew(db: Session, lease: Lease, lease_seconds: float) -> Orders | None:
     """Hold the job for longer, and hear what is asked of it; None where the lease is lost."""
-    held = sa.and_(JobRow.id == lease.job_id, JobRow.attempt == lease.attempt, JobRow.status.in_(("running", "cancelling")))
+    held = sa.and_(JobRow.id == lease.job_id, JobRow.attempt == lease.attempt, JobRow.status.in_(HELD_STATES))
     query = sa.update(JobRow).where(held).values(lease_until=utc_in(lease_seconds)).returning(JobRow.status)
     status = db.execute(query.execution_options(synchronize_session=False)).scalar_one_or_none()
-    return None if status is None else Orders(cancel=status == "cancelling")
+    return None if status is None else Orders(cancel=status == "cancelling", pause=status == "pausing")
 
 
 def release(db: Session, lease: Lease) -> None:
-    """Give a job back without burning the attempt: its worker is about to end.
+    """Give a job back without burning the attempt: it is to be paused, or its worker is about to end.
 
     Raises:
         LeaseLostError: the attempt is not the job's any more.
@@ -130,12 +131,14 @@ def release(db: Session, lease: Lease) -> None:
     if row.status == "cancelling":
         _end(db, row, "cancelled", "cancelled")
         return
-    _close_attempts(db, row.id, "released")
+    is_paused = row.status == "pausing"
+    _close_attempts(db, row.id, "paused" if is_paused else "released")
     # The number goes on, since it fences; the job may be tried once more instead.
     row.max_attempts += 1
-    row.status, row.lease_until, row.dispatched_at = "queued", None, None
+    row.status, row.lease_until, row.dispatched_at = "paused" if is_paused else "queued", None, None
     db.flush()
-    append_event(db, row.id, "state", {"status": "queued", "reason": "its worker was asked to end"})
+    told = {"status": "paused"} if is_paused else {"status": "queued", "reason": "its worker was asked to end"}
+    append_event(db, row.id, "state", told)
 
 
 def succeed(db: Session, lease: Lease, new: NewModel) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.errors import LeaseLostError
 from app.store.database import utc_now
 from app.store.ids import new_id
-from app.store.tables import CheckpointRow, EventRow, JobRow, MetricPointRow
+from app.store.tables import HELD_STATES, CheckpointRow, EventRow, JobRow, MetricPointRow
 
 KEPT_CHECKPOINTS = 2
 """The newest, and one before it in case the newest cannot be read; the best is kept besides."""
@@ -49,7 +49,7 @@ def hold(db: Session, fence: Fence) -> JobRow:
     Raises:
         LeaseLostError: the attempt is not the job's any more.
     """
-    held = sa.and_(JobRow.id == fence.job_id, JobRow.attempt == fence.attempt, JobRow.status.in_(("running", "cancelling", "pausing")))
+    held = sa.and_(JobRow.id == fence.job_id, JobRow.attempt == fence.attempt, JobRow.status.in_(HELD_STATES))
     row = db.scalar(sa.select(JobRow).where(held).with_for_update().execution_options(populate_existing=True))
     if row is None:
         raise LeaseLostError(f"attempt {fence.attempt} no longer has {fence.job_id}")

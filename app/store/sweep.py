@@ -56,6 +56,15 @@ def finish_cancelled(db: Session) -> list[str]:
     return found
 
 
+def finish_paused(db: Session) -> list[str]:
+    """Let the jobs wait that are to be paused and that nobody runs any more; their ids."""
+    left = sa.and_(JobRow.status == "pausing", sa.or_(JobRow.lease_until.is_(None), JobRow.lease_until < utc_now()))
+    found = _move(db, left, status="paused", lease_until=None)
+    for job_id in found:
+        append_event(db, job_id, "state", {"status": "paused"})
+    return found
+
+
 def undispatched(db: Session, redispatch_seconds: float, limit: int = 100) -> list[Waiting]:
     """Queued jobs that the queue was not told of, or so long ago that it may have forgotten; oldest first."""
     waits = [

@@ -24,6 +24,9 @@ from app.store.database import UtcDateTime, utc_now
 
 JOB_STATES = ("queued", "running", "cancelling", "cancelled", "pausing", "paused", "succeeded", "failed")
 LIVE_STATES = ("queued", "running", "cancelling", "pausing", "paused")
+HELD_STATES = ("running", "cancelling", "pausing")
+"""In which an attempt may write."""
+
 ENDED_STATES = ("succeeded", "failed", "cancelled")
 
 Id = Annotated[str, mapped_column(sa.String(40), primary_key=True)]

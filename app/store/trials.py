@@ -22,7 +22,7 @@ from app.store.database import utc_now
 from app.store.jobs import cancel_job
 from app.store.leases import Lease
 from app.store.progress import append_event, hold
-from app.store.tables import LIVE_STATES, AttemptRow, JobRow, TrialRow
+from app.store.tables import HELD_STATES, LIVE_STATES, AttemptRow, JobRow, TrialRow
 
 MOST_LOSSES = 2
 """Workers that one trial may cost: a search has three attempts, and is to survive a network that no worker has the memory for."""
@@ -183,11 +183,11 @@ def _is_of(trial: TrialRow, lease: Lease) -> bool:
 def _is_held(db: Session, trial: TrialRow) -> bool:
     """Whether the attempt that has taken a trial is still at it."""
     holder = sa.and_(JobRow.id == trial.holder_id, JobRow.attempt == trial.holder_attempt)
-    alive = sa.and_(JobRow.status.in_(("running", "cancelling")), JobRow.lease_until >= utc_now())
+    alive = sa.and_(JobRow.status.in_(HELD_STATES), JobRow.lease_until >= utc_now())
     return db.scalar(sa.select(JobRow.id).where(holder, alive)) is not None
 
 
 def _was_lost(db: Session, trial: TrialRow) -> bool:
     """Whether the attempt that has left a trial did not end by an order."""
     query = sa.select(AttemptRow.outcome).where(AttemptRow.job_id == trial.holder_id, AttemptRow.attempt == trial.holder_attempt)
-    return db.scalar(query) not in {"released", "cancelled"}
+    return db.scalar(query) not in {"released", "paused", "cancelled"}

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app.embedded.endings import is_running
 from app.errors import LeaseLostError
 from app.store.database import Database, utc_in
-from app.store.jobs import cancel_job
+from app.store.jobs import cancel_job, pause_job
 from app.store.leases import Claim, Lease, claim
 from app.store.tables import JobRow
 from tests.worker.stage import Stage, away, wait_until
@@ -67,6 +67,18 @@ def test_lease_outlasts_its_length_while_the_heart_beats(stage: Stage) -> None:
         assert (heartbeat.order, heartbeat.may_commit) == (Order.GO_ON, True)
     time.sleep(1.2 * LEASE_SECONDS)
     assert is_expired(stage.database, lease.job_id)
+
+
+def test_pause_arrives_and_a_cancel_after_it_too(stage: Stage) -> None:
+    lease = claimed(stage).lease
+    with heart(stage, lease) as heartbeat:
+        with stage.database.begin() as db:
+            pause_job(db, stage.owner, lease.job_id)
+        wait_until(lambda: heartbeat.order is Order.PAUSE)
+        assert heartbeat.may_commit
+        with stage.database.begin() as db:
+            cancel_job(db, stage.owner, lease.job_id)
+        wait_until(lambda: heartbeat.order is Order.CANCEL)
 
 
 def test_cancel_arrives_within_a_beat(stage: Stage) -> None:

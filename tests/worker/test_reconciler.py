@@ -8,7 +8,7 @@ import pytest
 
 from app.errors import UnavailableError
 from app.queue import Queue
-from app.store.jobs import cancel_job, mark_dispatched
+from app.store.jobs import cancel_job, mark_dispatched, pause_job
 from app.store.leases import claim
 from app.store.sweep import undispatched
 from tests.worker.broker import Broker, running_broker
@@ -54,7 +54,7 @@ def test_waiting_job_is_announced_once(stage: Stage, broker: Broker, queue: Queu
 def test_lost_job_is_queued_and_announced_in_the_same_round(stage: Stage, queue: Queue) -> None:
     job = stage.add_job()
     lose(stage, job)
-    assert reconcile(stage, queue) == Round(requeued=[job], failed=[], cancelled=[], announced=[job])
+    assert reconcile(stage, queue) == Round(requeued=[job], failed=[], cancelled=[], paused=[], announced=[job])
     assert stage.job(job).status == "queued"
 
 
@@ -76,11 +76,21 @@ def test_cancel_that_nobody_is_there_to_hear_is_finished(stage: Stage, queue: Qu
     assert stage.job(job).status == "cancelled"
 
 
+def test_pause_that_nobody_is_there_to_hear_is_finished(stage: Stage, queue: Queue) -> None:
+    job = stage.add_job()
+    lose(stage, job)
+    with stage.database.begin() as db:
+        assert pause_job(db, stage.owner, job).status == "pausing"
+    assert reconcile(stage, queue).paused == [job]
+    assert stage.job(job).status == "paused"
+    assert reconcile(stage, queue) == Round([], [], [], [], [])
+
+
 def test_running_job_is_left_alone(stage: Stage, queue: Queue) -> None:
     job = stage.add_job()
     with stage.database.begin() as db:
         assert claim(db, job, worker="w", lease_seconds=60) is not None
-    assert reconcile(stage, queue) == Round([], [], [], [])
+    assert reconcile(stage, queue) == Round([], [], [], [], [])
 
 
 def test_many_reconcilers_bring_a_job_home_once(stage: Stage, queue: Queue) -> None:
