@@ -12,6 +12,7 @@ from pathlib import Path
 import redis
 
 from app.embedded.redis import find_redis_server
+from app.queue import Queue
 
 PRIORITY_SEPARATOR = "\x06\x16"
 
@@ -89,3 +90,11 @@ def running_broker() -> Iterator[Broker]:
         finally:
             if broker._process is not None:
                 broker.kill()
+
+
+def announce(broker: Broker, *jobs: str) -> None:
+    """Tell workers of jobs."""
+    queue = Queue(broker.url)
+    for job in jobs:
+        queue.submit(job, "cpu", 3)
+    queue.close()

@@ -8,9 +8,8 @@ import pytest
 
 from app.store.measures import Counter, total_counts
 from app.store.workers import Presence, SeenWorker, list_workers
-from tests.worker.broker import Broker, running_broker
+from tests.worker.broker import Broker, announce, running_broker
 from tests.worker.stage import Stage, away, small_spec, wait_until
-from tests.worker.test_recovery import announce
 from tests.worker.workers import running_worker, wait_until_ended
 from worker.attempt import Workplace
 from worker.counting import Counts

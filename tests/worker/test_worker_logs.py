@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker.broker import running_broker
+from tests.worker.broker import announce, running_broker
 from tests.worker.stage import Stage, small_spec
-from tests.worker.test_recovery import announce
 from tests.worker.workers import running_worker, wait_until_ended
 
 

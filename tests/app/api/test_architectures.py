@@ -49,7 +49,16 @@ def test_a_document_is_proven_and_counted(api: Api) -> None:
 
 def test_the_normalised_document_has_every_default_and_the_same_digest(api: Api) -> None:
     body = api.client.post("/v1/architectures/validate", json=SPEC).json()
-    target = {"columns": ["y"], "features": [], "lags": [], "scale": False, "known": "past", "embed": None, "categories": None}
+    target = {
+        "columns": ["y"],
+        "features": [],
+        "lags": [],
+        "scale": False,
+        "age": False,
+        "known": "past",
+        "embed": None,
+        "categories": None,
+    }
     assert body["spec"]["inputs"] == {"target": target}
     assert body["spec"]["training"]["optimizer"] == "adam"
     assert spec_digest(parse_spec(body["spec"])) == body["digest"] == spec_digest(parse_spec(SPEC))
