@@ -46,6 +46,7 @@ from app.settings import Settings
 from app.spec.limits import NetworkLimits
 from app.store.artifacts import open_artifacts
 from app.store.database import Database
+from app.store.recent import Recent
 from app.traces import NO_TRACES, open_traces
 
 ROUTERS = (
@@ -109,8 +110,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def services_from(settings: Settings) -> Services:
     """What the settings say, as endpoints use it."""
     artifacts = open_artifacts(settings.resolved_artifacts_url)
+    database = Database(settings.resolved_database_url)
     return Services(
-        database=Database(settings.resolved_database_url),
+        database=database,
+        recent=Recent(database),
         artifacts=artifacts,
         queue=Queue(settings.resolved_broker_url),
         forecasters=ForecasterCache(artifacts.read, settings.cache_bytes),

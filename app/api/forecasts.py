@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Annotated
+from functools import partial
+from itertools import islice
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import orjson
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, model_validator
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from app.api.access import Asker
 from app.api.bodies import Id, StrictBody
 from app.api.histories import Numbers, SeriesBody, sent_histories, stored_histories
+from app.api.patience import answer_of
 from app.api.services import Served, Services
 from app.errors import ForecastError
 from app.forecasting.forecaster import Forecast, Forecaster, History
 from app.series.moments import write_moments
 from app.store.keys import Principal
 from app.store.models import get_model
-from app.store.tables import ModelRow
 
 router = APIRouter(tags=["forecasts"])
 
 MOST_SERIES = 1000
 """Series of one request."""
+
+MOST_READ_AT_ONCE = 32
+"""Series of a request that is read without a thread of its own, and that shares a batch with others."""
 
 LevelPercent = Annotated[float, Field(gt=0.0, lt=100.0)]
 Quantile = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -92,39 +99,88 @@ class ForecastsBody(BaseModel):
 
 
 @router.post("/v1/models/{model_id}/forecasts", response_model=ForecastsBody, summary="Forecast")
-def make_forecasts(model_id: Id, request: ForecastRequest, services: Served, asker: Asker) -> Response:
+async def make_forecasts(model_id: Id, body: ForecastRequest, request: Request, services: Served, asker: Asker) -> Response:
     """Forecast series that are sent, or those that the model was trained on. `model_id` is an id or a name."""
     began_at = time.perf_counter()
-    model, forecaster, histories = _find(model_id, request, services, asker)
+    found = _found(model_id, body, services, asker)
+    if found is None:
+        found = await run_in_threadpool(_find, model_id, body, services, asker)
+    model, forecaster, histories = found
     found_at = time.perf_counter()
-    forecasts = _predict(forecaster, histories, request)
-    timing = {"load": _milliseconds(began_at, found_at), "forecast": _milliseconds(found_at, time.perf_counter())}
-    bodies = [forecast_body(forecast, forecaster) for forecast in forecasts]
-    # Encoded here: a large answer through the framework's own encoder takes ten times as long.
-    content = {"model": model.id, "freq": forecaster.freq, "forecasts": bodies, "timing_ms": timing}
-    return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), media_type="application/json")
+    asked = _Asked(body.wanted_quantiles, body.horizon, body.paths)
+    run = partial(_run, forecaster, asked)
+    # Many series are a batch by themselves.
+    key = ("forecast", model.digest, asked, object() if len(histories) > MOST_READ_AT_ONCE else None)
+    forecasts = await answer_of(request, services.batcher.submit(key, (histories, body.unique_ids), run))
+    timing = orjson.dumps({"load": _milliseconds(began_at, found_at), "forecast": _milliseconds(found_at, time.perf_counter())})
+    # Encoded by parts, the large one by the batch's thread: through the framework's own encoder it takes ten times as long.
+    told = orjson.dumps({"model": model.id, "freq": forecaster.freq})[:-1]
+    return Response(b'%s,"forecasts":%s,"timing_ms":%s}' % (told, forecasts, timing), media_type="application/json")
 
 
-def _find(model_id: str, request: ForecastRequest, services: Services, asker: Principal) -> tuple[ModelRow, Forecaster, list[History]]:
-    with services.database.read() as db:
-        model = get_model(db, asker.owner, model_id)
+class _Asked(NamedTuple):
+    """What is asked of each series."""
+
+    quantiles: tuple[float, ...]
+    horizon: int | None
+    paths: int
+
+
+class _Model(NamedTuple):
+    """A model's id, and its artifact."""
+
+    id: str
+    digest: str
+
+
+def _run(forecaster: Forecaster, asked: _Asked, requests: Sequence[tuple[list[History], list[str] | None]]) -> list[bytes]:
+    """The forecasts of each of some requests, as they are answered.
+
+    Raises:
+        ForecastError: as `Forecaster.predict` says.
+    """
+    together = [history for histories, _ in requests for history in histories]
+    try:
+        found = iter(forecaster.predict(together, *asked))
+    except ForecastError as error:
+        # More requests than one are asked again each alone, and then it is theirs.
+        raise ForecastError(error.detail, code=error.fault_code, pointer=_place(error, requests[0][1])) from error
+    bodies = [[forecast_body(forecast, forecaster) for forecast in islice(found, len(histories))] for histories, _ in requests]
+    return [orjson.dumps(one, option=orjson.OPT_SERIALIZE_NUMPY) for one in bodies]
+
+
+_Found = tuple[_Model, Forecaster, list[History]]
+
+
+def _found(model_id: str, body: ForecastRequest, services: Services, asker: Principal) -> _Found | None:
+    """What a request is about, where nothing has to be waited for."""
+    model: _Model | None = services.recent.known(("model", asker.owner, model_id))
+    forecaster = services.forecasters.ready(model.digest) if model else None
+    if model is None or forecaster is None or body.series is None or len(body.series) > MOST_READ_AT_ONCE:
+        return None
+    return model, forecaster, sent_histories(forecaster, body.series)
+
+
+def _find(model_id: str, body: ForecastRequest, services: Services, asker: Principal) -> _Found:
+    def read(db: Session) -> _Model:
+        row = get_model(db, asker.owner, model_id)
+        return _Model(row.id, row.digest)
+
+    model = services.recent.read(("model", asker.owner, model_id), read)
     # Without a connection in hand: a load may take long, and others need the pool.
     forecaster = services.forecasters.get(model.digest)
-    if request.unique_ids is None:
-        return model, forecaster, sent_histories(forecaster, request.series or [])
+    if body.unique_ids is None:
+        return model, forecaster, sent_histories(forecaster, body.series or [])
     with services.database.read() as db:
-        histories = stored_histories(services, db, model, forecaster, request.unique_ids, request.future)
-    return model, forecaster, histories
+        row = get_model(db, asker.owner, model.id)
+        return model, forecaster, stored_histories(services, db, row, forecaster, body.unique_ids, body.future)
 
 
-def _predict(forecaster: Forecaster, histories: list[History], request: ForecastRequest) -> list[Forecast]:
-    try:
-        return forecaster.predict(histories, request.wanted_quantiles, request.horizon, request.paths)
-    except ForecastError as error:
-        if request.unique_ids is None or not error.pointer.startswith("#/series"):
-            raise
-        place = "#/future" if error.fault_code.startswith("future") else "#/unique_ids"
-        raise ForecastError(error.detail, code=error.fault_code, pointer=place) from error
+def _place(error: ForecastError, unique_ids: list[str] | None) -> str:
+    """Where in the request an error is; series of the dataset stand at no place of their own."""
+    if unique_ids is None or not error.pointer.startswith("#/series"):
+        return error.pointer
+    return "#/future" if error.fault_code.startswith("future") else "#/unique_ids"
 
 
 def forecast_body(forecast: Forecast, forecaster: Forecaster) -> dict[str, object]:

@@ -14,6 +14,7 @@ from app.series.options import TableLimits
 from app.spec.limits import NetworkLimits
 from app.store.artifacts import ArtifactStore
 from app.store.database import Database
+from app.store.recent import Recent
 from app.traces import Traces
 
 
@@ -23,6 +24,7 @@ class Services:
 
     Attributes:
         database: rows.
+        recent: what was read of them a moment ago.
         artifacts: bytes by content.
         queue: where jobs are announced.
         forecasters: models in memory.
@@ -36,6 +38,7 @@ class Services:
     """
 
     database: Database
+    recent: Recent
     artifacts: ArtifactStore
     queue: Queue
     forecasters: ForecasterCache
@@ -48,7 +51,7 @@ class Services:
     session_idle_seconds: float
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     """The services that `app.main` put together."""
     services = request.app.state.services
     assert isinstance(services, Services)  # noqa: S101 for the type checker: a state has no types

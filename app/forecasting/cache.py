@@ -82,6 +82,16 @@ class ForecasterCache:
             self._load(digest, entry)
         return entry.future.result()
 
+    def ready(self, digest: str) -> Forecaster | None:
+        """A forecaster that is in memory; None where it would have to be waited for, or has failed."""
+        with self._lock:
+            entry = self._entries.get(digest)
+            if entry is None or not entry.future.done() or entry.failed_at is not None:
+                return None
+            self._entries.move_to_end(digest)
+            self._counts.hits += 1
+        return entry.future.result()
+
     def carrier(self, digest: str) -> Carrier:
         """What moves the states of a forecaster on, made once for each that is in memory.
 

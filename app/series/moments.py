@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import numpy as np
 import polars as pl
@@ -13,6 +14,9 @@ from app.series.time_values import TimeKind
 from app.series.times import shape_of
 
 Moment = np.datetime64 | int
+
+PLAIN = re.compile(r"(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?)(Z?)", re.ASCII)
+"""The form that answers have; read without a table, which takes a hundred times as long for one time."""
 
 ISO = re.compile(r"\d{4}-\d{2}-\d{2}.*", re.DOTALL)
 
@@ -37,6 +41,10 @@ def read_moment(value: str | int, kind: TimeKind) -> Moment:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
         raise SeriesError(f"the time {value!r} is no whole number; the dataset counts steps", code="time")
+    plain = PLAIN.fullmatch(value) if isinstance(value, str) else None
+    if plain is not None and not (plain[2] and kind != "zoned"):
+        with suppress(ValueError):  # what is not in the calendar is told of below
+            return np.datetime64(plain[1], "us")
     shape = shape_of([value]) if isinstance(value, str) and ISO.fullmatch(value) else None
     if shape is None or shape.is_zoned > (kind == "zoned"):
         example = "2026-01-31T18:00:00Z" if kind == "zoned" else "2026-01-31T18:00:00, without a zone, like the dataset's"

@@ -77,11 +77,15 @@ class Database:
 
     Args:
         url: `sqlite:///file` or `postgresql://user:password@host/name`.
+
+    Attributes:
+        commits: writing transactions of this process, for who keeps what was read.
     """
 
     def __init__(self, url: str) -> None:
         self.url = with_driver(url)
         self.engine = make_engine(self.url)
+        self.commits = 0
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         self._readers = sessionmaker(self.engine.execution_options(reads_only=True), expire_on_commit=False)
 
@@ -90,6 +94,7 @@ class Database:
         """A writing transaction: committed at the end of the block, rolled back when the block raises."""
         with self._sessions.begin() as db:
             yield db
+        self.commits += 1
 
     @contextmanager
     def read(self) -> Iterator[Session]:

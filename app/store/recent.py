@@ -1,0 +1,62 @@
+"""What was read a moment ago? Answers of the hot path's queries, for as long as nothing was written here, and a second at most.
+
+A forecast asks the same two things each time: whose key it is, and which artifact a model is. Another process's write (a key that was
+revoked, a model that was deleted) is seen a second later; this process's own at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy.orm import Session
+
+from app.store.database import Database
+
+SECONDS = 1.0
+MOST = 10_000
+"""Answers that are kept."""
+
+Answer = TypeVar("Answer")
+
+
+class _Kept(NamedTuple):
+    answer: Any
+    commits: int
+    until: float
+
+
+class Recent:
+    """Answers of a database's queries.
+
+    Args:
+        database: whose they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def known(self, key: Hashable) -> Any | None:
+        """The answer to a query, if it was read a moment ago; it waits for nothing."""
+        kept = self._kept.get(key)
+        if kept is None or kept.commits != self._database.commits or kept.until < time.monotonic():
+            return None
+        return kept.answer
+
+    def read(self, key: Hashable, query: Callable[[Session], Answer]) -> Answer:
+        """The answer to a query, which is kept unless it is None."""
+        commits = self._database.commits
+        with self._database.read() as db:
+            answer = query(db)
+        if answer is not None:
+            with self._lock:
+                self._kept[key] = _Kept(answer, commits, time.monotonic() + SECONDS)
+                self._kept.move_to_end(key)
+                while len(self._kept) > MOST:
+                    self._kept.popitem(last=False)
+        return answer

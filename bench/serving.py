@@ -1,0 +1,194 @@
+"""How fast is a forecast, against the floor and the plain service, and what does a session save? `make bench-serving`, about four minutes.
+
+An LSTM of 2 x 64 units, context 96, horizon 24, over HTTP on the loopback: each service is one process on one core, the clients another.
+Then the compute alone of one observation into a session, beside encoding the whole history again, for histories of 100 to 100,000 values.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import httpx
+import numpy as np
+import torch
+
+from app.demo.service import free_port
+from app.forecasting.carried import Carrier
+from app.forecasting.checkpoint import dump, load
+from app.forecasting.forecaster import Forecaster, History
+from app.forecasting.observations import Observation
+from app.nets.build import build
+from app.nets.heads import RESIDUAL_LEVELS
+from app.nets.packed_cell import pack_cells
+from app.series.scaling import CovariateScaling
+from app.spec.parse import parse_spec
+from app.store.artifacts import LocalArtifacts
+from app.store.database import Database
+from app.store.keys import create_key, ensure_owner
+from app.store.migrate import migrate
+from app.store.tables import ModelRow
+from bench.load import measure
+
+CONTEXT, HORIZON, UNITS = 96, 24, 64
+CLIENTS = (1, 8, 32, 64)
+SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
+HISTORIES = (100, 1_000, 10_000, 100_000)
+SERVICE_CORE = max(os.sched_getaffinity(0))
+START = "2024-01-01T00:00:00"
+READY_SECONDS = 60
+
+
+def forecaster_of(cell: str) -> Forecaster:
+    """A forecaster with drawn weights: how fast it is does not depend on them."""
+    layers = {"kind": "stack", "blocks": [{"kind": cell, "units": UNITS}, {"kind": cell, "units": UNITS}]}
+    inputs = {"target": {"columns": ["y"], "features": ["hour_of_day"]}}
+    spec = parse_spec({"context": CONTEXT, "horizon": HORIZON, "inputs": inputs, "network": layers, "head": {"kind": "point"}})
+    network = build(spec)
+    torch.manual_seed(0)
+    network.initialise()
+    residuals = torch.linspace(-1, 1, len(RESIDUAL_LEVELS)).expand(HORIZON, -1).clone()
+    network.eval().requires_grad_(requires_grad=False)
+    return Forecaster(spec, network, "h", 24, "naive", CovariateScaling({}, {}), residuals)
+
+
+@contextmanager
+def uvicorn(*arguments: str, ready: str, **environment: str) -> Iterator[int]:
+    """The port of a service on one core, ended with the block.
+
+    Raises:
+        SystemExit: it does not answer.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", *arguments, "--port", str(port), "--log-level", "warning", "--no-access-log"]
+    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1", **environment})
+    os.sched_setaffinity(process.pid, {SERVICE_CORE})
+    try:
+        ends_at = time.monotonic() + READY_SECONDS
+        while not _answers(f"http://127.0.0.1:{port}{ready}"):
+            if time.monotonic() > ends_at:
+                raise SystemExit(f"{arguments} does not answer")
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False
+
+
+def prepare(home: Path, cells: tuple[str, ...]) -> tuple[str, dict[str, Path]]:
+    """A home with models that are called by their cells; a token, and where their artifacts lie."""
+    url = f"sqlite:///{home / 'braidcast.db'}"
+    migrate(url)
+    database, artifacts = Database(url), LocalArtifacts(home / "artifacts")
+    paths = {}
+    with database.begin() as db:
+        owner = ensure_owner(db, "bench")
+        _, token = create_key(db, owner, "bench", ("read", "write"))
+        for number, cell in enumerate(cells):
+            content = dump(forecaster_of(cell))
+            digest = artifacts.put(content)
+            db.add(_model(f"mdl_{number}", cell, owner, digest, len(content)))
+            with artifacts.open_local(digest) as path:
+                paths[cell] = path
+    database.dispose()
+    return token, paths
+
+
+def _model(model_id: str, name: str, owner: str, digest: str, size: int) -> ModelRow:
+    nothing: dict[str, object] = {}
+    told = {"spec": nothing, "scores": nothing, "lineage": nothing, "tags": [], "spec_digest": digest, "freq": "h", "parameters": 1}
+    return ModelRow(id=model_id, name=name, owner_id=owner, digest=digest, size_bytes=size, job_id=model_id, dataset_id="ds_", **told)
+
+
+def over_http(home: Path) -> None:
+    """Latencies and throughput of the floor, of the plain service and of ours."""
+    token, paths = prepare(home, ("lstm", "gru"))
+    target = np.round(10 + np.random.default_rng(0).normal(size=CONTEXT), 3).tolist()
+    series = json.dumps({"series": [{"start": START, "target": target}]}).encode()
+    plain = json.dumps({"target": target}).encode()
+    with uvicorn("bench.plain:app", ready="/openapi.json", BENCH_WEIGHTS=str(paths["lstm"])) as port:
+        _table("a bare echo", port, "/echo", plain, token)
+        _table("endpoint + torch", port, "/forecast", plain, token)
+    variables = {"BRAIDCAST_HOME": str(home), "BRAIDCAST_BROKER_URL": f"redis+socket://{home / 'nobody.sock'}"}
+    with uvicorn("--factory", "app.main:create_app", ready="/health/ready", **variables) as port:
+        for cell in ("lstm", "gru"):
+            _table(f"Braidcast, {cell}", port, f"/v1/models/{cell}/forecasts", series, token)
+
+
+def _table(name: str, port: int, path: str, body: bytes, token: str) -> None:
+    for clients in CLIENTS:
+        seen = measure(port, path, body, token, clients, SECONDS)
+        figures = f"{seen.p50:8.2f} {seen.p95:8.2f} {seen.p99:8.2f} {seen.a_second:9.0f} {seen.failures:9}"
+        print(f"{name:20} {clients:8} {figures}", flush=True)
+
+
+def sessions(cell: str) -> None:
+    """Compute of an observation into a session, and of a forecast out of it, beside encoding the history again."""
+    forecaster = load(dump(forecaster_of(cell)))
+    pack_cells(forecaster.network)
+    carrier, observation = Carrier(forecaster), [Observation(np.array([10.0]))]
+    for length in HISTORIES:
+        history = History("a", np.datetime64(START, "us"), {"y": 10 + np.random.default_rng(0).normal(size=length)}, {})
+        state = carrier.open([history])
+        runs = (
+            partial(carrier.observe, state, observation),
+            partial(carrier.forecast, state, ["a"]),
+            partial(forecaster.predict, [history]),
+        )
+        taken = [*(_microseconds(run) for run in runs), _whole(forecaster, length)]
+        print(f"{cell:8} {length:10,} {' '.join(f'{one:12.0f}' for one in taken)}", flush=True)
+
+
+def _whole(forecaster: Forecaster, length: int) -> float:
+    """One pass of the network over all of a history."""
+    inputs = {"target": torch.randn(1, length, 3)}
+
+    def encode() -> None:
+        with torch.inference_mode():
+            forecaster.network.encode(inputs)
+
+    return _microseconds(encode, 20 if length > HISTORIES[1] else 200)
+
+
+def _microseconds(run: Callable[[], object], times: int = 500) -> float:
+    run()
+    taken = []
+    for _ in range(times):
+        began_at = time.perf_counter()
+        run()
+        taken.append(time.perf_counter() - began_at)
+    return float(np.median(taken)) * 1e6
+
+
+def main() -> None:
+    """Prints both tables."""
+    torch.set_num_threads(1)
+    allowed = os.sched_getaffinity(0)
+    print(f"{'service':20} {'clients':>8} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8} {'a second':>9} {'failures':>9}")
+    with tempfile.TemporaryDirectory() as home:
+        # The clients keep to one core and each service to the other.
+        if len(allowed) > 1:
+            os.sched_setaffinity(0, {min(allowed)})
+        over_http(Path(home))
+    print(f"\n{'cell':8} {'history':>10} {'observe us':>12} {'forecast us':>12} {'window us':>12} {'encode us':>12}")
+    for cell in ("lstm", "gru"):
+        sessions(cell)
+
+
+if __name__ == "__main__":
+    main()
