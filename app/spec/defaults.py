@@ -3,6 +3,7 @@
     season                          the target is counted from     lags                                    context
     none                            the newest value               the newest value                        two horizons
     up to a year of months (12)     its window's mean              of the decoder: one, two, three seasons  two seasons
+                                    with a hidden layer that horizon steps share, and batches of 64
     a year of weeks (52)            the newest value               of the input: the season                one season
     longer: a day of hours          the last season                of the input: the day and the week      a week
 
@@ -50,8 +51,8 @@ def default_spec(facts: PanelFacts) -> ForecasterSpec:
         inputs={"target": target, **({"calendar": Input(features=features)} if features else {})},
         scaling=Scaling(target="standard", baseline=baseline),
         network=Lstm(kind="lstm", units=128 if facts.rows >= LARGE_PANEL else 64),
-        decoder=ForkingDecoder(kind="forking", lags="season") if is_short else ForkingDecoder(kind="forking"),
-        training=TRAINING,
+        decoder=ForkingDecoder(kind="forking", lags="season", units=64) if is_short else ForkingDecoder(kind="forking"),
+        training=TRAINING.model_copy(update={"batch_size": 64}) if is_short else TRAINING,
     )
 
 
