@@ -23,7 +23,7 @@ LogFormat = Literal["lines", "json"]
 LIBRARIES = ("uvicorn", "uvicorn.error", "uvicorn.access", "celery", "celery.task", "celery.redirected")
 """Loggers that come with handlers of their own."""
 
-QUIET = ("httpx", "kombu", "opentelemetry", "urllib3")
+QUIET = ("alembic", "httpx", "kombu", "opentelemetry", "urllib3")
 """Loggers whose news are nobody's but a developer's: only their warnings are written."""
 
 _bound: ContextVar[Mapping[str, object]] = ContextVar("bound", default={})  # noqa: B039 it is replaced, never changed

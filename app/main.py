@@ -34,6 +34,7 @@ from app.api import (
 from app.api.access import authorize
 from app.api.exposition import Exposition
 from app.api.middleware import BodyLimit, RequestIds, Timed, Traced
+from app.api.polls import Polls
 from app.api.probes import Probes
 from app.api.problems import Problem, answer_problems
 from app.api.services import Services
@@ -100,6 +101,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(module.router)
     answer_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=services.max_body_bytes, other_bytes=services.max_json_bytes)
+    app.add_middleware(Polls, database=services.database)
     if services.traces is not NO_TRACES:
         app.add_middleware(Traced, traces=services.traces)
     app.add_middleware(Timed, observe=app.state.exposition.observe)

@@ -162,7 +162,7 @@ class Exposition:
         return generate_latest(self._registry)
 
 
-def exposition_of(request: Request) -> Exposition:
+async def exposition_of(request: Request) -> Exposition:
     """The metrics that `app.main` put together."""
     exposition = request.app.state.exposition
     assert isinstance(exposition, Exposition)  # noqa: S101 for the type checker: a state has no types

@@ -31,7 +31,7 @@ class HealthBody(BaseModel):
     degraded: list[PartBody] = []
 
 
-def probes_of(request: Request) -> Probes:
+async def probes_of(request: Request) -> Probes:
     """The probes that `app.main` put together."""
     probes = request.app.state.probes
     assert isinstance(probes, Probes)  # noqa: S101 for the type checker: a state has no types

@@ -10,9 +10,13 @@ from typing import Annotated, Literal
 from fastapi import Header, Query
 from pydantic import BaseModel, JsonValue
 
+from app.store.progress import JobVersion
 from app.store.tables import ENDED_STATES, JobRow
 
 Status = Literal["queued", "running", "pausing", "paused", "cancelling", "succeeded", "failed", "cancelled"]
+
+POLL_SECONDS = 1
+"""How soon it is worth asking again for a job that has not ended."""
 
 HIGHEST_SEQ = 2**63 - 1
 """What a database counts to."""
@@ -129,14 +133,19 @@ def job_body(row: JobRow) -> JobBody:
     )
 
 
-def has_ended(row: JobRow) -> bool:
+def has_ended(row: JobRow | JobVersion) -> bool:
     """Whether nothing more will happen to a job by itself."""
     return row.status in ENDED_STATES
 
 
-def etag_of(row: JobRow) -> str:
+def etag_of(row: JobRow | JobVersion) -> str:
     """The entity tag of a job's answer: it moves whenever the answer does."""
     return entity_tag(row.id, row.status, row.attempt, row.max_attempts, row.last_seq, row.progress)
+
+
+def polled_headers(row: JobRow | JobVersion) -> dict[str, str]:
+    """What tells who polls a job whether its answer has changed, and when to ask again."""
+    return {"ETag": etag_of(row)} | ({} if has_ended(row) else {"Retry-After": str(POLL_SECONDS)})
 
 
 def entity_tag(*parts: object) -> str:

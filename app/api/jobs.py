@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.api.access import Asker
 from app.api.bodies import NO_NUL, Id
-from app.api.job_body import IfNoneMatch, JobBody, Seq, Status, etag_of, has_ended, is_known, job_body
+from app.api.job_body import IfNoneMatch, JobBody, Seq, Status, has_ended, is_known, job_body, polled_headers
 from app.api.job_kinds import AnyJobRequest, plan_of
 from app.api.pages import DEFAULT_LIMIT, After, Limit, PageOf, page_body
 from app.api.services import Served, Services
@@ -27,9 +27,6 @@ from app.store.progress import list_events
 from app.store.tables import JobRow
 
 router = APIRouter(tags=["jobs"])
-
-POLL_SECONDS = 1
-"""How soon it is worth asking again for a job that has not ended."""
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +186,7 @@ def get_one(job_id: Id, services: Served, asker: Asker, if_none_match: IfNoneMat
     """A job. Its ETag moves when its answer does; while it has not ended, `Retry-After` says when to ask again."""
     with services.database.read() as db:
         row = get_job(db, asker.owner, job_id)
-    headers = {"ETag": etag_of(row)} | ({} if has_ended(row) else {"Retry-After": str(POLL_SECONDS)})
+    headers = polled_headers(row)
     if is_known(headers["ETag"], if_none_match):
         return Response(status_code=304, headers=headers)
     return JSONResponse(job_body(row).model_dump(mode="json"), headers=headers)

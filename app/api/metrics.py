@@ -7,17 +7,16 @@ from typing import Annotated
 
 import numpy as np
 import orjson
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from app.api.access import Asker
 from app.api.bodies import Id
-from app.api.job_body import IfNoneMatch, Seq, entity_tag, is_known
+from app.api.job_body import IfNoneMatch, Seq, entity_tag, is_known, polled_headers
 from app.api.services import Served
 from app.series.thinning import FEWEST_POINTS, thinned
 from app.store.jobs import get_job
-from app.store.progress import list_points
-from app.store.tables import MetricPointRow
+from app.store.progress import Measured, list_measured
 
 router = APIRouter(tags=["jobs"])
 
@@ -38,6 +37,7 @@ class MetricsBody(BaseModel):
 
 @router.get("/v1/jobs/{job_id}/metrics", response_model=MetricsBody, responses={304: {"description": "Nothing has changed."}})
 def get_metrics(
+    request: Request,
     job_id: Id,
     services: Served,
     asker: Asker,
@@ -50,11 +50,11 @@ def get_metrics(
     """What a job has measured, by columns."""
     with services.database.read() as db:
         job = get_job(db, asker.owner, job_id)
-        headers = {"ETag": entity_tag(job.id, job.last_seq, names, after, limit, max_points)}
+        headers = polled_headers(job) | {"ETag": entity_tag(job.id, job.last_seq, request.url.query)}
         if is_known(headers["ETag"], if_none_match):
             return Response(status_code=304, headers=headers)
         # Bounded by the number that was read first: a point that is committed meanwhile may come before an event that is not seen yet.
-        rows = [row for row in list_points(db, asker.owner, job_id, after, limit + 1) if row.seq <= job.last_seq]
+        rows = list_measured(db, asker.owner, job_id, after, job.last_seq, limit + 1)
     kept, has_more = rows[:limit], len(rows) > limit
     last_seq = kept[-1].seq if has_more else max(after, job.last_seq)
     body = _columns(kept, [name for name in (names or "").split(",") if name], max_points)
@@ -62,7 +62,7 @@ def get_metrics(
     return Response(content, headers=headers, media_type="application/json")
 
 
-def _columns(rows: Sequence[MetricPointRow], names: Sequence[str], max_points: int | None) -> dict[str, object]:
+def _columns(rows: Sequence[Measured], names: Sequence[str], max_points: int | None) -> dict[str, object]:
     wanted = list(dict.fromkeys(names or (name for row in rows for name in row.values)))
     shown = [row for row in rows if any(name in row.values for name in wanted)]
     if max_points is not None and wanted and len(shown) > max_points:

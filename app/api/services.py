@@ -52,7 +52,7 @@ class Services:
 
 
 async def services_of(request: Request) -> Services:
-    """The services that `app.main` put together."""
+    """The services that `app.main` put together; async, as it waits for nothing: a thread would cost more than it does."""
     services = request.app.state.services
     assert isinstance(services, Services)  # noqa: S101 for the type checker: a state has no types
     return services

@@ -5,9 +5,9 @@ What an attempt writes is fenced: it holds the job's row for the transaction, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -140,6 +140,41 @@ def list_events(db: Session, owner: str, job_id: str, after: int, limit: int, ki
     if kinds is not None:
         query = query.where(EventRow.kind.in_(kinds))
     return db.scalars(query.order_by(EventRow.seq).limit(limit)).all()
+
+
+class JobVersion(NamedTuple):
+    """What changes whenever a job's answer does: of a job that is polled, all that has to be read."""
+
+    id: str
+    status: str
+    attempt: int
+    max_attempts: int
+    last_seq: int
+    progress: dict[str, Any]
+
+
+def job_versions(db: Session, job_ids: Collection[str]) -> dict[tuple[str, str], JobVersion]:
+    """The versions that jobs are at, by their owners and ids; without those that do not exist."""
+    columns = (JobRow.id, JobRow.status, JobRow.attempt, JobRow.max_attempts, JobRow.last_seq, JobRow.progress)
+    query = sa.select(JobRow.owner_id, *columns).where(JobRow.id.in_(job_ids))
+    return {(row[0], row[1]): JobVersion(*row[1:]) for row in db.execute(query)}
+
+
+class Measured(NamedTuple):
+    """A metric point as it is told."""
+
+    seq: int
+    step: int
+    values: dict[str, float | None]
+
+
+def list_measured(db: Session, owner: str, job_id: str, after: int, until: int, limit: int) -> Sequence[Measured]:
+    """Metric points after a number and up to another, ascending; without what nobody is told, thousands are read in milliseconds."""
+    mine = sa.and_(MetricPointRow.job_id == job_id, MetricPointRow.owner_id == owner)
+    query = sa.select(MetricPointRow.seq, MetricPointRow.step, MetricPointRow.values).where(
+        mine, MetricPointRow.seq.between(after + 1, until)
+    )
+    return [Measured(*row) for row in db.execute(query.order_by(MetricPointRow.seq).limit(limit))]
 
 
 def list_points(db: Session, owner: str, job_id: str, after: int, limit: int) -> Sequence[MetricPointRow]:
