@@ -191,4 +191,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        # As a service's processes have it; numpy reads it when it is imported.
+        os.execve(sys.executable, [sys.executable, "-m", "bench.serving"], {**os.environ, "OMP_NUM_THREADS": "1"})  # noqa: S606 ourselves
     main()
