@@ -18,7 +18,8 @@
     │   ├── DivergedError          the loss stopped being a number
     │   ├── TrainingMemoryError    the device ran out of memory
     │   ├── TimedOutError          longer than max_runtime_seconds
-    │   └── UnfitDataError         the data cannot train this network
+    │   ├── UnfitDataError         the data cannot train this network
+    │   └── InterruptedJobError    the service's own trouble: a retry may help
     └── LeaseLostError             an attempt that is no longer the job's
 
 Messages have the place, the rule, the value and the way out. Everything else that is raised is a bug.
@@ -217,6 +218,12 @@ class UnfitDataError(JobError):
     """Data that cannot train the network that was asked for."""
 
     code = "data_invalid"
+
+
+class InterruptedJobError(JobError):
+    """The service's own trouble; the same request may succeed at another time."""
+
+    retryable = True
 
 
 class LeaseLostError(BraidcastError):

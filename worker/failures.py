@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 
 import torch
 
-from app.errors import InputError, JobError, TrainingMemoryError, UnfitDataError
+from app.errors import InputError, InterruptedJobError, JobError, TrainingMemoryError, UnfitDataError
+
+CPU_ALLOCATOR = "DefaultCPUAllocator"
+"""What torch's error names where the machine itself has no memory left."""
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What a disk answers that has no room, or a user who may have no more of it."""
 
 log = logging.getLogger(__name__)
 
@@ -19,9 +26,23 @@ def failure_of(error: Exception, job_id: str) -> JobError:
         case InputError():
             return UnfitDataError(error.detail, pointer=error.pointer)
         case torch.OutOfMemoryError() | MemoryError():
-            return TrainingMemoryError(
-                "the device has not enough memory for this network and batch; lower training.batch_size, context or units"
+            return _out_of_memory()
+        case RuntimeError() if CPU_ALLOCATOR in str(error):
+            return _out_of_memory()
+        case OSError() if error.errno in FULL:
+            log.error("Job %s: the storage is full: %s", job_id, error)
+            return InterruptedJobError(
+                "the service's storage is full; once there is room again, a retry goes on from the newest checkpoint"
             )
         case _:
             log.error("Job %s failed in a way that nobody has thought of.", job_id, exc_info=error)
-            return JobError(f"something went wrong here, not in your request: {type(error).__name__}; the worker's log has more")
+            return InterruptedJobError(
+                f"something went wrong here, not in your request: {type(error).__name__}; the worker's log has more, and a retry may help"
+            )
+
+
+def _out_of_memory() -> TrainingMemoryError:
+    return TrainingMemoryError(
+        "the device has not enough memory for this network, even for half a batch at once; lower training.batch_size, context or units",
+        pointer="#/training/batch_size",
+    )

@@ -9,7 +9,7 @@ from typing import assert_never
 from app.spec.stages import REFERENCE
 from app.store.progress import Point
 from worker.training.batching import steps_of_epoch
-from worker.training.events import Batch, Epoch, Event, Part, RateFound, Rollback, Trial
+from worker.training.events import Batch, Epoch, Event, Halved, Part, RateFound, Rollback, Trial
 from worker.training.fit import Training
 from worker.training.range_test import TRIALS
 from worker.training.state import StageOutcome
@@ -56,7 +56,7 @@ class Reading:
             case Trial():
                 values = {"range_test/lr": event.lr, "range_test/loss": _finite(event.loss)}
                 return (Point(event.step, {f"{self._series()}{name}": value for name, value in values.items()}),)
-            case Rollback() | StageOutcome() | RateFound() | Part():
+            case Halved() | Rollback() | StageOutcome() | RateFound() | Part():
                 return ()
             case _:
                 assert_never(event)

@@ -32,7 +32,7 @@ from worker.loading import load_panel
 from worker.origins import inherited_weights, inlaid_weights
 from worker.reading import Reading
 from worker.training.comparison import compare, members_of, network_aside
-from worker.training.events import Epoch, Part, RateFound, Rollback, Trial
+from worker.training.events import Epoch, Halved, Part, RateFound, Rollback, Trial
 from worker.training.findings import find
 from worker.training.fit import Training, fit
 from worker.training.material import Material, prepare
@@ -113,6 +113,9 @@ class TrainAttempt(Attempt):
                 self._ledger.tell("range_test", {**asdict(event), "stage": event.stage + 1})
             if isinstance(event, Rollback):
                 message = f"the loss was {event.loss} at batch {event.step}: back to the best weights, at half the learning rate"
+                self._ledger.tell("log", {"level": "warning", "message": message})
+            if isinstance(event, Halved):
+                message = f"not enough memory for a batch: from step {event.step} on it is computed in parts of {event.windows} windows"
                 self._ledger.tell("log", {"level": "warning", "message": message})
             self._heed(lambda: self._checkpoint(training, is_best=False))
             if self._ledger.is_checkpoint_due and not isinstance(event, Part | Trial):

@@ -12,7 +12,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
@@ -52,8 +52,8 @@ class ArtifactStore(Protocol):
         """Forget an artifact; nothing happens where there is none."""
         ...
 
-    def digests(self) -> set[str]:
-        """All that is stored."""
+    def digests(self, older_than_seconds: float = 0.0) -> set[str]:
+        """All that is stored, or what was last stored so long ago."""
         ...
 
 
@@ -129,9 +129,14 @@ class LocalArtifacts:
         """See `ArtifactStore.delete`."""
         self._path(digest).unlink(missing_ok=True)
 
-    def digests(self) -> set[str]:
+    def digests(self, older_than_seconds: float = 0.0) -> set[str]:
         """See `ArtifactStore.digests`."""
-        return {path.name for path in self._root.glob("??/*")}
+        until, found = time.time() - older_than_seconds, set()
+        for path in self._root.glob("??/*"):
+            with suppress(FileNotFoundError):  # deleted meanwhile
+                if older_than_seconds <= 0.0 or path.stat().st_mtime < until:
+                    found.add(path.name)
+        return found
 
     def _path(self, digest: str) -> Path:
         return self._root / checked(digest)[:2] / digest
@@ -183,9 +188,11 @@ class ObjectArtifacts:
         except FileNotFoundError:
             return
 
-    def digests(self) -> set[str]:
+    def digests(self, older_than_seconds: float = 0.0) -> set[str]:
         """See `ArtifactStore.digests`."""
-        return {str(entry["path"]) for batch in obstore.list(self._store) for entry in batch}
+        until = time.time() - older_than_seconds
+        entries = (entry for batch in obstore.list(self._store) for entry in batch)
+        return {str(entry["path"]) for entry in entries if older_than_seconds <= 0.0 or entry["last_modified"].timestamp() < until}
 
 
 def checked(digest: str) -> str:

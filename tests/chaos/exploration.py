@@ -33,6 +33,9 @@ MODEL = NewModel("m", "b" * 64, 1, {}, "c" * 64, 10, "MS", {}, {})
 ROUNDS = 12
 """Of a reconciler, after which every job must have ended: more than it has attempts."""
 
+COUNTED = 2
+"""Attempts that are left: more differ in nothing but how long it takes to lose them."""
+
 WAL_FLAGS = slice(18, 20)
 """Of an SQLite file's header: a database in memory has no write-ahead log."""
 
@@ -118,7 +121,7 @@ class World:
             models = len(db.scalars(sa.select(ModelRow.id)).all())
         lease = "none" if row.lease_until is None else "over" if row.lease_until < self.now else "held"
         return Facts(
-            status=row.status, attempt=row.attempt, attempts_left=row.max_attempts - row.attempt, lease=lease,
+            status=row.status, attempt=row.attempt, attempts_left=min(row.max_attempts - row.attempt, COUNTED), lease=lease,
             is_announced=row.dispatched_at is not None, open_attempts=tuple(one.attempt for one in attempts if one.ended_at is None),
             succeeded=sum(one.outcome == "succeeded" for one in attempts), models=models,
             has_points=row.last_step > 0, has_gaps=sorted(numbers) != list(range(1, row.last_seq + 1)), alive=alive,

@@ -113,5 +113,18 @@ class Rollback:
     loss: float
 
 
-Event = Batch | Epoch | Part | RateFound | Rollback | StageOutcome | Trial
+@dataclass(frozen=True)
+class Halved:
+    """The device has not the memory for a batch: it is computed in halves from here on, whose gradients are added up.
+
+    Attributes:
+        step: the batches before it.
+        windows: that are computed at once now.
+    """
+
+    step: int
+    windows: int
+
+
+Event = Batch | Epoch | Halved | Part | RateFound | Rollback | StageOutcome | Trial
 """All that `fit` yields; an outcome says that a stage is over."""

@@ -2,13 +2,14 @@
 
 for event in fit(training):            batch: loss of one step         training.capture() is a checkpoint, after any event
     match event: ...                   epoch: losses, rate, is_best    training.finish() puts the best weights into the network
-                                       rollback: back to the best weights, at half the rate
+                                       rollback: back to the best weights, at half the rate; halved: see there
                                        part, trial: a step, or a test of rates, goes on; a checkpoint is of where it began
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from worker.training.events import Batch, Epoch, Event, Part, RateFound, Rollbac
 from worker.training.first_weights import draw_first
 from worker.training.folds import check_folds, lessons_of
 from worker.training.gradients import measure
+from worker.training.halving import within_memory
 from worker.training.kept import HEAD, START, Kept, kept_after, kept_in
 from worker.training.looks import Look
 from worker.training.material import Material
@@ -49,7 +51,6 @@ from worker.training.steps import Lesson, Stepper, diverged
 from worker.training.validation import mean_loss
 
 ROLLBACKS_AT_MOST = 1
-
 STAGE_SEED = 0x5DEECE66D
 """Sets the draws of the stages apart from those of the first weights."""
 
@@ -102,7 +103,7 @@ class Training:
         self.run = StageRun(self._spec, stage, self.network, self._device)
         self.optimizer = optimiser_of(self.network, self.run.learners.values(), self.settings)
         lesson = Lesson(self.material.source, self.lessons.train, self.head, self._device)
-        self.stepper = Stepper(self._spec, self.run, lesson, self.optimizer)
+        self.stepper = Stepper(self._spec, self.run, lesson, self.optimizer, self.progress.halvings)
         self.best = clone(self.run.weights())
         self._is_cached = False
 
@@ -219,7 +220,7 @@ def fit(training: Training) -> Iterator[Event]:
             rows = rows_of_epoch(training)
             training.run.set_training(is_training=True)
             while training.progress.batch < training.batches:
-                yield from _learn(training, rows)
+                yield from within_memory(partial(_learn, training, rows), training.progress, training.stepper)
             yield _end_epoch(training, began_at)
         yield training.end_stage()
 
@@ -251,8 +252,7 @@ def rows_of_epoch(training: Training) -> npt.NDArray[np.int64]:
 def _learn(training: Training, order: npt.NDArray[np.int64]) -> Generator[Part | Batch | Rollback, None, None]:
     progress = training.progress
     progress.lr = training.lr
-    size = windows_of_step(training.settings, len(training.lessons.train))
-    rows = order[progress.batch * size :][:size]
+    rows = order[progress.batch * (size := windows_of_step(training.settings, len(training.lessons.train))) :][:size]
     if training.stepper.is_in_parts(len(rows)):
         training.held = training.capture()
     is_last = progress.batch + 1 == training.batches

@@ -107,6 +107,7 @@ class Progress:
         cut_epoch: the epoch after which it made the last one.
         found_lr: what a range test has chosen for the present stage, None where there was none.
         rollbacks: times that the loss of the present stage stopped being a number.
+        halvings: times that the device had not the memory for a batch, which is computed in halves since.
         stage_seconds: that the present stage has taken.
         stage_cpu_seconds: of all threads of the process, the same.
         loss_before: validation loss of the present stage before its first batch.
@@ -134,6 +135,7 @@ class Progress:
     cut_epoch: int = 0
     found_lr: float | None = None
     rollbacks: int = 0
+    halvings: int = 0
     stage_seconds: float = 0.0
     stage_cpu_seconds: float = 0.0
     loss_before: float | None = None
@@ -209,8 +211,10 @@ class Progress:
 
     def next_stage(self, outcome: StageOutcome) -> Progress:
         """The counters at the beginning of the stage after this one."""
-        outcomes = [*self.outcomes, outcome]
-        return Progress(stage=self.stage + 1, step=self.step, lr=self.lr, history=self.history, outcomes=outcomes, look=self.look)
+        outcomes, halvings = [*self.outcomes, outcome], self.halvings
+        return Progress(
+            stage=self.stage + 1, step=self.step, lr=self.lr, history=self.history, outcomes=outcomes, look=self.look, halvings=halvings
+        )
 
 
 def clone(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

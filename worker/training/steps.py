@@ -79,12 +79,13 @@ class Stepper:
         run: the stage.
         lesson: what it learns from.
         optimiser: of the weights that learn.
+        halvings: how often the device had not the memory for a batch.
 
     Raises:
         JobError: the device has not the precision that is asked for.
     """
 
-    def __init__(self, spec: ForecasterSpec, run: StageRun, lesson: Lesson, optimiser: torch.optim.Optimizer) -> None:
+    def __init__(self, spec: ForecasterSpec, run: StageRun, lesson: Lesson, optimiser: torch.optim.Optimizer, halvings: int = 0) -> None:
         check_precision(spec.training, lesson.device)
         self._settings = spec.training
         self._noise = InputNoise(spec)
@@ -93,6 +94,17 @@ class Stepper:
         self._lesson = lesson
         self._penalties = penalties_of(run.network, run.learners.values())
         self._optimiser = optimiser
+        self.halve(halvings)
+
+    @property
+    def windows_at_once(self) -> int:
+        """Windows that are computed at once."""
+        return self._batch
+
+    def halve(self, times: int = 1) -> None:
+        """Compute half as many windows at once from here on; what a step learns from stays as it is."""
+        self._batch = max(math.ceil(self._batch / 2**times), 1)
+        self._optimiser.zero_grad(set_to_none=True)
 
     def is_in_parts(self, windows: int) -> bool:
         """Whether a step of so many windows is computed batch by batch."""
