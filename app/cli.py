@@ -125,6 +125,10 @@ def up(
     workers: Annotated[
         int | None, typer.Option(help="Jobs that train at the same time; $BRAIDCAST_WORKERS or 1.", show_default=False)
     ] = None,
+    api_processes: Annotated[
+        int | None,
+        typer.Option("--api-processes", help="Processes that answer requests; $BRAIDCAST_API_PROCESSES or 1.", show_default=False),
+    ] = None,
     end_with_stdin: Annotated[bool, typer.Option("--end-with-stdin", help="End when the standard input closes.", hidden=True)] = False,
 ) -> None:
     """Run the whole service: API, worker and, unless BRAIDCAST_BROKER_URL names one, Redis.
@@ -135,11 +139,12 @@ def up(
     On an address that other machines can reach it starts only once somebody has made a key (`braidcast key create`); it speaks plain HTTP,
     so put a proxy with TLS before it.
     """
-    settings = settings_with(home=home, host=host, port=port, workers=workers)
+    settings = settings_with(home=home, host=host, port=port, workers=workers, api_processes=api_processes)
     plan = Plan(
         home=settings.home_path,
         address=Address(settings.host, settings.port),
         workers=settings.workers,
+        api_processes=settings.api_processes,
         drain_seconds=settings.drain_seconds,
         log_level=settings.log_level,
         database_url=settings.resolved_database_url,

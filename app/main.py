@@ -12,6 +12,7 @@ from importlib.metadata import version
 import torch
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
+from starlette.concurrency import run_in_threadpool
 
 from app.api import (
     architectures,
@@ -40,6 +41,7 @@ from app.api.problems import Problem, answer_problems
 from app.api.services import Services
 from app.forecasting.batcher import Batcher
 from app.forecasting.cache import ForecasterCache
+from app.forecasting.warmup import warm_up
 from app.logs import configure_logs
 from app.queue import Queue
 from app.series.options import TableLimits
@@ -134,6 +136,7 @@ def services_from(settings: Settings) -> Services:
 def _lifespan(services: Services) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(warm_up)
         yield
         app.state.probes.close()
         services.batcher.close()

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     port: Port = 8000
     """Port the API listens on."""
 
+    api_processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes that answer requests; a core each, with one thread for forecasts."""
+
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     """Jobs that train at the same time; each is a process of its own."""
 

@@ -49,6 +49,7 @@ class Plan:
         database_url: the database.
         broker_url: a Redis of one's own; None starts one under the home.
         artifacts_url: where data sets and models lie.
+        api_processes: that answer requests, on one socket.
     """
 
     home: Path
@@ -59,6 +60,7 @@ class Plan:
     database_url: str
     broker_url: str | None
     artifacts_url: str
+    api_processes: int = 1
 
 
 def serve(plan: Plan, *, echo: Echo, on_ready: Callable[[float], None], request: EndRequest) -> None:
@@ -140,6 +142,7 @@ def api_command(plan: Plan, environment: dict[str, str]) -> Command:
     arguments = (
         *(sys.executable, "-P", "-m", "uvicorn", "--factory", "app.main:create_app"),
         *("--app-dir", str(CODE_FOLDER), "--host", plan.address.host, "--port", str(plan.address.port)),
+        *(("--workers", str(plan.api_processes)) if plan.api_processes > 1 else ()),
         *("--log-level", plan.log_level, "--timeout-graceful-shutdown", str(STREAM_GRACE_SECONDS)),
     )
     return Command("api", arguments, environment, API_GRACE_SECONDS)

@@ -76,3 +76,17 @@ def test_it_ends_with_all_its_processes_and_a_job_goes_on_at_the_next_start(tmp_
         assert service.http.get(f"/v1/models/{ended['model']}").json()["name"] == "on"
         outcomes = [attempt["outcome"] for attempt in service.http.get(f"/v1/jobs/{job}/attempts").json()["data"]]
         assert outcomes == ["released", "succeeded"]
+
+
+def test_several_processes_answer_on_one_port_share_what_is_kept_and_end_together(tmp_path: Path) -> None:
+    with running(tmp_path, {"BRAIDCAST_API_PROCESSES": "2"}) as service:
+        before = below(service.process.pid)
+        name = "a key that both know"
+        made = service.http.post("/v1/keys", json={"name": name, "scopes": ["read"]})
+        assert made.status_code == 201
+        for _ in range(10):
+            with httpx.Client(base_url=str(service.http.base_url), headers=service.http.headers) as another:
+                assert name in {key["name"] for key in another.get("/v1/keys").json()["data"]}
+        spawned = [one for one in before if b"multiprocessing" in Path(f"/proc/{one}/cmdline").read_bytes()]
+        assert len(spawned) >= 2
+    assert not [one for one in before if is_running(one)]
