@@ -84,6 +84,8 @@ class Training(Description):
         refit: whether the network learns on in the end, from the newest windows too, which were held back to stop by and to be scored on:
             for half of the last phase's epochs, from its best weights. The scores are those of the network before.
         members: networks of an ensemble, each drawn and trained on its own, one after another; their forecasts are combined by the median.
+        average: newest epochs of a stage whose weights are averaged; their mean is validated, kept and stored (Izmailov et al. 2018).
+            It suits the schedule `constant`, whose last steps are noisy.
         min_delta: by how much the validation loss must fall for patience to begin anew, of the training and of `plateau`.
         input_noise: deviation of normal noise on inputs that are known up to the cutoff, while training: on the target's history and past
             covariates as the network reads them, scaled. Calendar features, what is known ahead, and what is to be forecast have none.
@@ -108,6 +110,7 @@ class Training(Description):
     patience: Patience | None = 10
     refit: bool = False
     members: Annotated[int, Field(ge=1, le=64)] = 1
+    average: Annotated[int, Field(ge=1, le=50)] = 1
     min_delta: Annotated[float, Field(ge=0.0)] = 0.0
     input_noise: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"

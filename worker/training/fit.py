@@ -22,6 +22,7 @@ from app.spec.forecaster import ForecasterSpec
 from app.spec.phases import plan
 from app.spec.stages import Stage
 from app.spec.training import Training as TrainingSpec
+from worker.training.averaging import averaged
 from worker.training.batching import draw_epoch, is_look_due, steps_of_epoch, windows_of_step
 from worker.training.events import Batch, Epoch, Event, Part, RateFound, Rollback
 from worker.training.first_weights import draw_first
@@ -258,9 +259,7 @@ def _learn(training: Training, order: npt.NDArray[np.int64]) -> Generator[Part |
     is_last = progress.batch + 1 == training.batches
     taken = yield from training.stepper.take(rows, progress.lr, is_measured=is_last and is_look_due(progress.epoch + 1, training.batches))
     training.held = None
-    progress.batch += 1
-    progress.step += 1
-    progress.stage_step += 1
+    progress.advance()
     if not taken.is_finite:
         yield _roll_back(training, taken.loss)
         return
@@ -280,10 +279,11 @@ def _roll_back(training: Training, loss: float) -> Rollback:
 
 def _end_epoch(training: Training, began_at: Moment) -> Epoch:
     progress = training.progress
-    val_loss = validation_loss(training)
-    is_best = progress.end_epoch(val_loss, training.settings)
-    if is_best:
-        training.best = clone(training.run.weights())
+    with averaged(training.run, training.kept, progress.epoch, training.settings.average):
+        val_loss = validation_loss(training)
+        is_best = progress.end_epoch(val_loss, training.settings)
+        if is_best:
+            training.best = clone(training.run.weights())
     train_loss, norm = progress.loss_sum / training.batches, progress.norm_sum / training.batches
     facts = EpochFacts(train_loss, val_loss, norm, progress.clipped / training.batches)
     progress.batch, progress.loss_sum, progress.norm_sum, progress.clipped = 0, 0.0, 0.0, 0

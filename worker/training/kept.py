@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from app.spec.stages import JUDGED, MEMBER, REFERENCE, Stage
+from worker.training.averaging import EPOCH
 from worker.training.stage import StageRun
 from worker.training.state import clone, part
 
@@ -31,7 +32,7 @@ def kept_after(run: StageRun, later: Sequence[Stage], kept: Kept) -> Kept:
     if any(other.restarts for other in later):
         wanted.add(START)
     if any(other.folds is not None for other in later):
-        wanted |= kept.keys() - {START, HEAD}
+        wanted |= {name for name in kept if name not in {START, HEAD} and not name.startswith(EPOCH)}
     left = {name: aside for name, aside in kept.items() if name in wanted}
     if later and later[0].carries_head:
         left[HEAD] = clone(run.decoder.state_dict())

@@ -154,6 +154,12 @@ class Progress:
         self.stage_seconds += now.wall_seconds - since.wall_seconds
         return now.wall_seconds - since.wall_seconds
 
+    def advance(self) -> None:
+        """Count a step that was taken, whether it moved the weights or not."""
+        self.batch += 1
+        self.step += 1
+        self.stage_step += 1
+
     def count(self, loss: float, norm: float, *, is_clipped: bool, updates: Mapping[str, float]) -> None:
         """Count a step that moved the weights.
 
