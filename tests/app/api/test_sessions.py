@@ -1,5 +1,6 @@
 """A session forecasts what its history does, takes each value once and in order, and outlives the service."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +175,12 @@ def test_a_key_that_may_only_read_forecasts_and_moves_nothing_on(api: Api) -> No
     reader = api.client_of("somebody", "read")
     assert reader.get(f"/v1/sessions/{session}/forecast").status_code == 200
     problem_of(reader.post(f"/v1/sessions/{session}/observations", json={"sequence": 1, "target": [1.0]}), 403)
+
+
+def test_of_observations_that_race_with_one_number_one_arrives(api: Api) -> None:
+    session = begin(api, add_model(api))["id"]
+    path, body = f"/v1/sessions/{session}/observations", {"sequence": 1, "target": [5.0]}
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: api.client.post(path, json=body).status_code, range(6)))
+    assert sorted(answers) == [200, 409, 409, 409, 409, 409]
+    assert api.client.get(f"/v1/sessions/{session}").json()["sequence"] == 1
