@@ -13,13 +13,13 @@ from __future__ import annotations
 import math
 
 import scipy.special
-import scipy.stats
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from app.nets.heads import Head, Observed, Quantiles, Ranks, Raw, Scale, Steps, mean_over
+from app.nets.inversion import negative_binomial_counts, poisson_counts
 
 SMALLEST = 1e-4
 """Deviations and rates are never less: a likelihood would otherwise grow without bound on values that repeat."""
@@ -84,7 +84,7 @@ class PoissonHead(Head):
         """See `Head`."""
         unit = scale[:, None].double()
         rate = (self.mean(raw, scale) * unit).cpu().numpy()
-        counts = scipy.stats.poisson.ppf(ranks.cpu().numpy(), rate[..., None])
+        counts = poisson_counts(ranks.cpu().numpy(), rate[..., None])
         return (torch.from_numpy(counts).to(unit) / unit[..., None]).to(raw)
 
 
@@ -111,7 +111,7 @@ class NegativeBinomialHead(Head):
     def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`."""
         mean, successes = (part.cpu().numpy()[..., None] for part in self._parameters(raw.double(), scale.double()))
-        counts = scipy.stats.nbinom.ppf(ranks.cpu().numpy(), successes, successes / (successes + mean))
+        counts = negative_binomial_counts(ranks.cpu().numpy(), successes, successes / (successes + mean))
         unit = scale[:, None, None].double()
         return (torch.from_numpy(counts).to(unit) / unit).to(raw)
 

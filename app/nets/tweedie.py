@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.special
-import scipy.stats
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -20,7 +19,7 @@ from torch.nn.functional import softplus
 
 from app.nets.distributions import SMALLEST
 from app.nets.heads import NEXT_TO_NOTHING, Head, Observed, Quantiles, Ranks, Raw, Scale, Steps, mean_over
-from app.nets.inversion import Numbers, invert
+from app.nets.inversion import Numbers, invert, poisson_counts
 
 TERMS = 32
 """Of the density's series: about its largest one they are a bell, of which a sum at every half deviation is exact to seven digits."""
@@ -103,8 +102,9 @@ class TweedieHead(Head):
         """See `Head`: the rank gives the number of events, and its place within that number's share is the rank of their sum."""
         rate, gamma_scale = (part.cpu().numpy()[..., None] for part in self._parameters(raw.double()))
         wanted = ranks.cpu().numpy()
-        numbers = scipy.stats.poisson.ppf(wanted, rate)
-        below, share = scipy.special.pdtr(numbers - 1.0, rate), scipy.stats.poisson.pmf(numbers, rate)
+        numbers = poisson_counts(wanted, rate)
+        below = scipy.special.pdtr(numbers - 1.0, rate)
+        share = np.exp(scipy.special.xlogy(numbers, rate) - scipy.special.gammaln(numbers + 1.0) - rate)
         below = np.where(numbers > 0.0, below, 0.0)
         within = np.clip((wanted - below) / share, NEXT_TO_NOTHING, 1.0 - NEXT_TO_NOTHING)
         sums = scipy.special.gammaincinv(np.maximum(numbers, 1.0) * self._shape, within)

@@ -14,6 +14,7 @@ from torch.nn.functional import softplus
 from app.nets.build import build_head
 from app.nets.distributions import SMALLEST
 from app.nets.heads import Head, stratified_ranks
+from app.nets.inversion import negative_binomial_counts, poisson_counts
 from app.nets.tweedie import TweedieHead
 from app.spec.forecaster import Distribution
 from app.spec.parse import parse_spec
@@ -228,3 +229,14 @@ def test_a_mixture_with_parts_far_apart_has_a_finite_loss_and_quantiles_in_each(
     low, high = head.quantiles(raw, (0.25, 0.75), SCALE[:1])[0, 0].tolist()
     assert low == pytest.approx(-200.0, abs=0.1)
     assert high == pytest.approx(300.0, abs=0.1)
+
+
+@pytest.mark.parametrize("mean", [1e-3, 1.0, 40.0, 1e5])
+def test_counts_at_ranks_are_those_of_scipys_distributions(mean: float) -> None:
+    generator = np.random.default_rng(0)
+    ranks = np.concatenate([generator.uniform(size=2000), [1e-9, 1.0 - 1e-9]])
+    successes = np.exp(generator.uniform(-3.0, 8.0, len(ranks)))
+    rate = mean * generator.uniform(0.5, 2.0, len(ranks))
+    probability = successes / (successes + rate)
+    assert np.array_equal(poisson_counts(ranks, rate), scipy.stats.poisson.ppf(ranks, rate))
+    assert np.array_equal(negative_binomial_counts(ranks, successes, probability), scipy.stats.nbinom.ppf(ranks, successes, probability))
