@@ -6,7 +6,8 @@
 #   make check    format, lint, layers, types, tests with coverage
 #   make chaos    jobs under kill -9, dead servers and full disks, on SQLite and PostgreSQL; prints a table
 #   make fix      format, and what the linter can mend by itself
-#   make bench    every benchmark; bench-NAME runs bench/NAME.py alone
+#   make bench    every benchmark of our own; bench-NAME runs bench/NAME.py alone
+#   make bench-peers    the service beside other libraries, which it installs into .venv-peers
 #   make clean    removes what was built; the service's home (./var) stays
 #
 # The first of them makes .venv. PyPI's torch for Linux brings CUDA along (several GB); without a GPU, take the small one:
@@ -50,7 +51,7 @@ bench-%: .venv/.installed-dev
 	$(BIN)/python -m bench.$* $(OPTIONS)
 
 clean:
-	rm -rf .venv build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/pip:

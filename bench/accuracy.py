@@ -138,20 +138,25 @@ def run_panel(http: httpx.Client, case: Panel, training: dict[str, Any], more: d
     return measures(case, quantiles["0.5"], quantiles) | {"seconds": seconds}
 
 
+def bikes() -> tuple[pl.DataFrame, range, Values]:
+    """Bike rentals, the rows before which a day is forecast, and what came then; rows before the first are learnt from."""
+    frame = pl.read_parquet(DATA / "bike_sharing.parquet").sort("ds").with_columns(pl.lit("bikes").alias("unique_id"))
+    learnt = frame.filter(pl.col("split") != "test").height
+    frame = frame.select("unique_id", "ds", "y", *BIKE_COLUMNS)
+    cutoffs = range(learnt, frame.height - 23, 24)
+    values = frame["y"].to_numpy().astype(np.float64)
+    return frame, cutoffs, np.array([values[cutoff : cutoff + 24] for cutoff in cutoffs])
+
+
 def run_bikes(http: httpx.Client, training: dict[str, Any]) -> dict[str, float]:
     """Bike sharing: forecasts of each day of the last months, with the weather as known."""
-    frame = pl.read_parquet(DATA / "bike_sharing.parquet").sort("ds").with_columns(pl.lit("bikes").alias("unique_id"))
-    frame = frame.select("unique_id", "ds", "y", *BIKE_COLUMNS, "split")
-    table = frame.filter(pl.col("split") != "test").drop("split")
+    frame, cutoffs, actual = bikes()
     began_at = time.monotonic()
     document = BIKE_DOCUMENT | {"training": BIKE_DOCUMENT["training"] | training}
-    model = trained(http, table, {"horizon": 24, "context": 168, "architecture": document})
-    cutoffs = range(table.height, frame.height - 23, 24)
+    model = trained(http, frame[: cutoffs[0]], {"horizon": 24, "context": 168, "architecture": document})
     series = [_bikes_before(frame, cutoff) for cutoff in cutoffs]
     found = ask(http, "POST", f"/v1/models/{model}/forecasts", json={"series": series, "quantiles": [0.5]})
     seconds = time.monotonic() - began_at
-    values = frame["y"].to_numpy().astype(np.float64)
-    actual = np.array([values[cutoff : cutoff + 24] for cutoff in cutoffs])
     median = np.array([one["quantiles"]["0.5"] for one in found["forecasts"]])
     return {"MAE": mae(actual, median), "seconds": seconds}
 

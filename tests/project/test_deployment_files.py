@@ -106,7 +106,7 @@ def test_the_worker_gets_longer_to_end_than_it_takes_to_put_its_jobs_back() -> N
     assert int(SERVICES["worker"]["stop_grace_period"].removesuffix("s")) > Settings().drain_seconds
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "fix", "up", "bench", "clean"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "fix", "up", "bench", "bench-peers", "clean"])
 def test_every_target_of_the_makefile_can_be_planned(target: str) -> None:
     plan = run("make", "--dry-run", target)
     assert plan.returncode == 0, plan.stderr
