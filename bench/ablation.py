@@ -4,6 +4,7 @@ The first row of each panel is the default (app/spec/defaults.py); the others ch
 hospital, each with the seconds from the upload to the last forecast.
 
     make bench-ablation OPTIONS="--seeds 3 --sets weekly"
+    make bench-ablation OPTIONS="--seeds 3 --sets hourly --changes 'as it is' 'learnt at each cutoff alone' --epochs 6"
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -54,15 +56,15 @@ def changes(name: str) -> dict[str, Change]:
     return found
 
 
-def row(http: httpx.Client, case: Panel, context: int, what: str, change: Change, seeds: int) -> str:
-    """The mean of a change's scores over the seeds."""
+def row(http: httpx.Client, case: Panel, context: int, what: str, change: Change, trainings: Sequence[Change]) -> str:
+    """The mean of a change's scores over trainings that differ by their seeds."""
     runs = [
-        run_panel(http, case, {"seed": seed}, {"architecture": change, "context": context, "season": list(SEASONS[case.title])})
-        for seed in range(seeds)
+        run_panel(http, case, training, {"architecture": change, "context": context, "season": list(SEASONS[case.title])})
+        for training in trainings
     ]
     name = "OWA" if "OWA" in runs[0] else "MASE"
     scores = [run[name] for run in runs]
-    spread = f" ({statistics.stdev(scores):.3f})" if seeds > 1 else ""
+    spread = f" ({statistics.stdev(scores):.3f})" if len(scores) > 1 else ""
     seconds = statistics.mean(run["seconds"] for run in runs)
     return f"| {case.title} | {what} | {name} {statistics.mean(scores):.3f}{spread} | {seconds:.0f} s |"
 
@@ -76,12 +78,16 @@ def main() -> None:
     said = argparse.ArgumentParser(description=__doc__)
     said.add_argument("--seeds", type=int, default=1)
     said.add_argument("--sets", nargs="*", default=list(PANELS))
+    said.add_argument("--changes", nargs="*", help="by their names in the table; all where it is left out")
+    said.add_argument("--epochs", type=int, help="at most, more than five; for a shorter run")
     asked = said.parse_args()
+    trainings = [{"seed": seed, **({"epochs": asked.epochs} if asked.epochs else {})} for seed in range(asked.seeds)]
     with tempfile.TemporaryDirectory() as home, OwnService(Path(home)) as service, closing(service.client()) as http:
         for name in asked.sets:
             case = panel(*PANELS[name])
             for what, change in changes(name).items():
-                print(row(http, case, CONTEXTS[name], what, change, asked.seeds), flush=True)
+                if asked.changes is None or what in asked.changes:
+                    print(row(http, case, CONTEXTS[name], what, change, trainings), flush=True)
 
 
 if __name__ == "__main__":
