@@ -36,11 +36,12 @@ from app.store.database import Database
 from app.store.keys import create_key, ensure_owner
 from app.store.migrate import migrate
 from app.store.tables import ModelRow
-from bench.load import measure
+from bench.load import Load, measure
 
 CONTEXT, HORIZON, UNITS = 96, 24, 64
 CLIENTS = (1, 8, 32, 64)
-SECONDS = float(os.environ.get("BENCH_SECONDS", "5"))
+SECONDS = float(os.environ.get("BENCH_SECONDS", "1.5"))
+ROUNDS = 5
 HISTORIES = (100, 1_000, 10_000, 100_000)
 SERVICE_CORE = max(os.sched_getaffinity(0))
 START = "2024-01-01T00:00:00"
@@ -121,20 +122,27 @@ def over_http(home: Path) -> None:
     target = np.round(10 + np.random.default_rng(0).normal(size=CONTEXT), 3).tolist()
     series = json.dumps({"series": [{"start": START, "target": target}]}).encode()
     plain = json.dumps({"target": target}).encode()
-    with uvicorn("bench.plain:app", ready="/openapi.json", BENCH_WEIGHTS=str(paths["lstm"])) as port:
-        _table("a bare echo", port, "/echo", plain, token)
-        _table("endpoint + torch", port, "/forecast", plain, token)
     variables = {"BRAIDCAST_HOME": str(home), "BRAIDCAST_BROKER_URL": f"redis+socket://{home / 'nobody.sock'}"}
-    with uvicorn("--factory", "app.main:create_app", ready="/health/ready", **variables) as port:
-        for cell in ("lstm", "gru"):
-            _table(f"Braidcast, {cell}", port, f"/v1/models/{cell}/forecasts", series, token)
+    with (
+        uvicorn("bench.plain:app", ready="/openapi.json", BENCH_WEIGHTS=str(paths["lstm"])) as other,
+        uvicorn("--factory", "app.main:create_app", ready="/health/ready", **variables) as port,
+    ):
+        asked = {
+            "a bare echo": (other, "/echo", plain),
+            "endpoint + torch": (other, "/forecast", plain),
+            "Braidcast, lstm": (port, "/v1/models/lstm/forecasts", series),
+            "Braidcast, gru": (port, "/v1/models/gru/forecasts", series),
+        }
+        for clients in CLIENTS:
+            # In turns, and the best of each: what else the machine does comes and goes.
+            rounds = [{name: measure(*one, token, clients, SECONDS) for name, one in asked.items()} for _ in range(ROUNDS)]
+            for name in asked:
+                _row(name, clients, max((seen[name] for seen in rounds), key=lambda load: load.a_second))
 
 
-def _table(name: str, port: int, path: str, body: bytes, token: str) -> None:
-    for clients in CLIENTS:
-        seen = measure(port, path, body, token, clients, SECONDS)
-        figures = f"{seen.p50:8.2f} {seen.p95:8.2f} {seen.p99:8.2f} {seen.a_second:9.0f} {seen.failures:9}"
-        print(f"{name:20} {clients:8} {figures}", flush=True)
+def _row(name: str, clients: int, seen: Load) -> None:
+    figures = f"{seen.p50:8.2f} {seen.p95:8.2f} {seen.p99:8.2f} {seen.a_second:9.0f} {seen.failures:9}"
+    print(f"{name:20} {clients:8} {figures}", flush=True)
 
 
 def sessions(cell: str) -> None:
@@ -172,7 +180,8 @@ def _microseconds(run: Callable[[], object], times: int = 500) -> float:
         began_at = time.perf_counter()
         run()
         taken.append(time.perf_counter() - began_at)
-    return float(np.median(taken)) * 1e6
+    # The fastest tenth: what else the machine does is no part of it.
+    return float(np.quantile(taken, 0.1)) * 1e6
 
 
 def main() -> None:
