@@ -1,10 +1,12 @@
-"""How are a thousand pollers told that nothing has changed? Before the framework, by one look at the rows for all who ask meanwhile.
+"""How are a thousand pollers answered? Before the framework, by one look at the rows for all who ask meanwhile.
 
-    GET /v1/jobs/{id}, GET /v1/jobs/{id}/metrics   with If-None-Match, a key that may read, and a tag that is current: 304 from here
-    anything else                                  on to its route, which answers as if this were not here
+    GET /v1/jobs/{id}, GET /v1/jobs/{id}/metrics, by somebody who may read the job
+        the tag that its sender knows is current    304, from here
+        else                                        one answer for all who ask for this version of it; its route makes it once
+    anything else                                   on to its route, which answers as if this were not here
 
 While one look is taken, those who ask wait for the next, so that the cost of a transaction and of a change of threads is shared by the more
-requests the more there are. A route's own way takes 1.2 ms of a processor, this one 0.3 ms with the parsing of the request.
+requests the more there are: 0.14 ms of a processor for each of forty, where a route's own way takes 1.2 ms.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.job_body import POLL_SECONDS, entity_tag, etag_of, has_ended, is_known
+from app.api.renditions import Renditions
 from app.store.database import Database
 from app.store.keys import Principal, authenticate
 from app.store.progress import JobVersion, job_versions
@@ -33,7 +36,13 @@ MOST_AT_ONCE = 500
 POLLS_A_SECOND = 200
 """For each so many polls in a second, pollers are asked to wait a second longer."""
 
-LONGEST_PAUSE_SECONDS = 10
+SMOOTHED_SECONDS = 5
+"""Over which polls are averaged: pollers that were all sent away for as long would come back together."""
+
+LONGEST_QUIET_SECONDS = 60
+
+LONGEST_PAUSE_SECONDS = 4
+"""Below the 5 s after which uvicorn closes a connection on which nothing is asked."""
 
 POLLED = re.compile(r"/v1/jobs/(?P<job_id>job_[0-9A-Z]{26})(?P<metrics>/metrics)?")
 
@@ -52,17 +61,18 @@ class Pace:
     """How soon a poller is to ask again: the later, the more there are, so that a processor has time for other answers too."""
 
     def __init__(self) -> None:
-        self._second = 0
-        self._now = self._before = 0
+        self._second = self._now = 0
+        self._rate = 0.0
 
     def retry_after(self) -> str:
-        """Counts a poll; seconds until the next, by how many there were in the second before."""
+        """Counts a poll; seconds until the next, by how many there were a second lately."""
         second = int(time.monotonic())
         if second != self._second:
-            self._before = self._now if second == self._second + 1 else 0
+            quiet = min(second - self._second - 1, LONGEST_QUIET_SECONDS)
+            self._rate = (self._rate + (self._now - self._rate) / SMOOTHED_SECONDS) * (1 - 1 / SMOOTHED_SECONDS) ** quiet
             self._second, self._now = second, 0
         self._now += 1
-        return str(min(LONGEST_PAUSE_SECONDS, POLL_SECONDS + self._before // POLLS_A_SECOND))
+        return str(min(LONGEST_PAUSE_SECONDS, POLL_SECONDS + int(self._rate / POLLS_A_SECOND)))
 
 
 class Looks:
@@ -124,26 +134,32 @@ class Polls:
         self._app = app
         self._looks = Looks(database)
         self._pace = Pace()
+        self._renditions = Renditions()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves a request."""
-        response = await self._unchanged(scope) if scope["type"] == "http" and scope["method"] == "GET" else None
-        await (response or self._app)(scope, receive, send)
+        answer = await self._answer(scope, receive) if scope["type"] == "http" and scope["method"] == "GET" else None
+        await (answer or self._app)(scope, receive, send)
 
-    async def _unchanged(self, scope: Scope) -> Response | None:
+    async def _answer(self, scope: Scope, receive: Receive) -> ASGIApp | None:
         polled = POLLED.fullmatch(scope["path"])
         if polled is None:
             return None
         headers = Headers(scope=scope)
-        known, (kind, _, token) = headers.get("if-none-match"), headers.get("authorization", "").partition(" ")
-        if known is None or kind.lower() != "bearer" or "*" in known:
-            return None
-        version = await self._looks.version(Asked(token.strip(), polled["job_id"]))
+        known, (kind, _, token) = headers.get("if-none-match", ""), headers.get("authorization", "").partition(" ")
+        version = await self._looks.version(Asked(token.strip(), polled["job_id"])) if kind.lower() == "bearer" else None
         if version is None:
             return None
-        tag = entity_tag(version.id, version.last_seq, scope["query_string"].decode("latin-1")) if polled["metrics"] else etag_of(version)
-        if not is_known(tag, known):
-            return None
+        query = scope["query_string"].decode("latin-1")
+        tag = entity_tag(version.id, version.last_seq, query) if polled["metrics"] else etag_of(version)
         scope["route"] = METRICS_ROUTE if polled["metrics"] else JOB_ROUTE
+        if not is_known(tag, known):
+            # Told alike to all who may read the job; its route sees the first of them alone.
+            return await self._renditions.get((scope["path"], query, tag), self._app, _asking_for_all(scope), receive)
         pause = {} if has_ended(version) else {"Retry-After": self._pace.retry_after()}
         return Response(status_code=304, headers={"ETag": tag, **pause})
+
+
+def _asking_for_all(scope: Scope) -> Scope:
+    """The request without the tags that its sender knows: others get the answer too."""
+    return {**scope, "headers": [(name, value) for name, value in scope["headers"] if name != b"if-none-match"]}
