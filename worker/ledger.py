@@ -62,8 +62,13 @@ class Ledger:
         self._count_steps(progress.get("step"))
         self._progress = progress
         self._points.extend(points)
-        if len(self._points) >= FLUSH_POINTS or time.monotonic() - self._flushed_at >= FLUSH_SECONDS:
+        if len(self._points) >= FLUSH_POINTS or self.is_note_due:
             self.flush()
+
+    @property
+    def is_note_due(self) -> bool:
+        """Whether enough time has passed for the next note to be written."""
+        return time.monotonic() - self._flushed_at >= FLUSH_SECONDS
 
     def _count_steps(self, step: object) -> None:
         if isinstance(step, int):

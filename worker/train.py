@@ -29,10 +29,11 @@ from worker.asked import device_of, is_compared, season_of, threads_of
 from worker.attempt import Attempt
 from worker.lineage import lineage_of
 from worker.loading import load_panel
+from worker.memory import give_back_freed_memory
 from worker.origins import inherited_weights, inlaid_weights
 from worker.reading import Reading
 from worker.training.comparison import compare, members_of, network_aside
-from worker.training.events import Epoch, Halved, Part, RateFound, Rollback, Trial
+from worker.training.events import Batch, Epoch, Halved, Part, RateFound, Rollback, Trial
 from worker.training.findings import find
 from worker.training.fit import Training, fit
 from worker.training.material import Material, prepare
@@ -61,6 +62,7 @@ class TrainAttempt(Attempt):
         if not self._resume(training):
             self._begin(spec, training)
         self._heed()
+        give_back_freed_memory()  # what the data took on its way
         self._fit(training)
         for finding in find(training.progress.history, training.progress.look):
             self._ledger.tell("finding", asdict(finding))
@@ -103,7 +105,9 @@ class TrainAttempt(Attempt):
     def _fit(self, training: Training) -> None:
         reading = Reading(training)
         for event in fit(training):
-            self._ledger.note(self._told(reading.progress()), *reading.points(event))
+            points = reading.points(event)
+            if points or self._ledger.is_note_due or not isinstance(event, Batch):
+                self._ledger.note(self._told(reading.progress()), *points)
             if isinstance(event, StageOutcome):
                 self._ledger.flush()  # a phase's end comes after its points
                 self._ledger.tell("phase", {"stage": training.progress.stage, **asdict(event)})
@@ -111,6 +115,8 @@ class TrainAttempt(Attempt):
             if isinstance(event, RateFound):
                 self._ledger.flush()
                 self._ledger.tell("range_test", {**asdict(event), "stage": event.stage + 1})
+            if isinstance(event, Epoch):
+                give_back_freed_memory()  # what validation and looks took: otherwise a training's peak is that of all in turn
             if isinstance(event, Rollback):
                 message = f"the loss was {event.loss} at batch {event.step}: back to the best weights, at half the learning rate"
                 self._ledger.tell("log", {"level": "warning", "message": message})

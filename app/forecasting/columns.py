@@ -23,6 +23,12 @@ def reach_of(spec: ForecasterSpec) -> int:
     return (spec.context or 1) + max([*lags, spec.scaling.baseline_lag or 0])
 
 
+def looks_back(spec: ForecasterSpec) -> bool:
+    """Whether a description reads the target at lags, or a baseline takes it away."""
+    groups = any(group.lag_steps for group in spec.inputs.values())
+    return groups or bool(lags_of_decoder(spec.decoder)) or spec.scaling.baseline_lag is not None
+
+
 def whole_lags_before(ahead: Int[Tensor, "cutoffs horizon"], lag: int) -> Int[Tensor, "cutoffs horizon"]:
     """Of each horizon step the newest position that is known at the cutoff and whole lags before it, ceil(k / lag) of them for step k."""
     step = torch.arange(ahead.shape[1], device=ahead.device)
@@ -55,6 +61,20 @@ class Column:
         last = self._last[positions]
         fallback = mean_of(torch.where(observed, found, 0.0), observed)[:, None]
         return torch.where(last >= positions[:, :1], self.values[last.clamp(min=0)], fallback), observed
+
+    def masked(
+        self, values: Float[Tensor, "cutoffs steps"], actual: Float[Tensor, "cutoffs steps"]
+    ) -> tuple[Float[Tensor, "cutoffs steps"], Bool[Tensor, "cutoffs steps"]]:
+        """What is made of the column's values in single precision, zero where they were not observed, and whether they were.
+
+        Args:
+            values: what is made of them.
+            actual: the values.
+        """
+        if self._last is None:
+            return values.float(), torch.ones_like(actual, dtype=torch.bool)
+        observed = actual.isfinite()
+        return torch.where(observed, values, 0.0).float(), observed
 
     def earlier(
         self, positions: Int[Tensor, "batch steps"], lowest: Int[Tensor, " batch"], fallback: Float[Tensor, "batch _"]
@@ -99,6 +119,7 @@ class Past:
         level: [batch], what stands for a value where none was observed.
         shift: [batch], as of `Windows`.
         scale: [batch], as of `Windows`.
+        is_scaled: whether the units are others than the target's own.
     """
 
     column: Column
@@ -106,11 +127,14 @@ class Past:
     level: Float[Tensor, " batch"]
     shift: Float[Tensor, " batch"]
     scale: Float[Tensor, " batch"]
+    is_scaled: bool = True
 
     def repeated(self, times: int) -> Past:
         """The same of each window so many times."""
-        rows = (part.repeat_interleave(times) for part in (self.lowest, self.level, self.shift, self.scale))
-        return Past(self.column, *rows)
+        if times == 1:
+            return self
+        lowest, level, shift, scale = (part.repeat_interleave(times) for part in (self.lowest, self.level, self.shift, self.scale))
+        return Past(self.column, lowest, level, shift, scale, is_scaled=self.is_scaled)
 
     @property
     def log_scale(self) -> Float[Tensor, "batch 1"]:
@@ -119,7 +143,7 @@ class Past:
 
     def scaled(self, values: Float[Tensor, "batch steps"]) -> Float[Tensor, "batch steps"]:
         """Values in the windows' units."""
-        return (values - self.shift[:, None]) / self.scale[:, None]
+        return (values - self.shift[:, None]) / self.scale[:, None] if self.is_scaled else values
 
     def at(self, positions: Int[Tensor, "batch steps"]) -> Float[Tensor, "batch steps"]:
         """The target at positions before the windows' ends, filled."""

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from app.forecasting.columns import Ages, Column, Past, mean_of, reach_of, usable, whole_lags_before
+from app.forecasting.columns import Ages, Column, Past, looks_back, mean_of, reach_of, usable, whole_lags_before
 from app.nets.outlook import Outlook
 from app.nets.run import About
 from app.series.calendar import calendar_features
@@ -161,6 +161,7 @@ class WindowSource:
         self._ages = Ages(panel, device) if any(group.age for group in spec.inputs.values()) else None
         self._before = torch.arange(-self._context, 0, device=device)
         self._after = torch.arange(self._horizon, device=device)
+        self._looks_back = looks_back(spec)
         apart = -(-self._context // MOST_FORKS)
         self._forks = torch.arange((self._context - 1) % apart, self._context, apart, device=device)
 
@@ -214,29 +215,25 @@ class WindowSource:
         forks = 1 if steps is None else len(steps)
         starts = positions[:, -1:] + 1 if steps is None else (positions[:, steps] + 1).flatten()[:, None]
         ahead = starts if is_next else starts + self._after
-        history = ((filled - shift[:, None]) / scale[:, None]).float()
         past = self._past(positions[:, 0], filled, shift, scale)
+        history = past.scaled(filled).float()
         inputs = {name: self._input(group, history, positions, past) for name, group in self._spec.inputs.items() if has_inputs}
         actual = self._columns[TARGET].values[ahead]
-        observed = actual.isfinite()
         past = past.repeated(forks)
         target = past.scaled(actual)
         outlook = None if is_next else self._baseline(ahead, past)
-        target = torch.where(observed, target if outlook is None else outlook.apart(target), 0.0).float()
+        target, observed = self._columns[TARGET].masked(target if outlook is None else outlook.apart(target), actual)
         future = torch.empty(*ahead.shape, 0, device=self._device) if is_next else self._future(ahead, past)
         return Windows(inputs, future, target, observed, shift, scale, seen, steps, self._about(positions[:, 0]), outlook)
 
-    def _past(
-        self,
-        firsts: Int[Tensor, " batch"],
-        filled: Float[Tensor, "batch time"],
-        shift: Float[Tensor, " batch"],
-        scale: Float[Tensor, " batch"],
-    ) -> Past:
+    def _past(self, firsts: Int[Tensor, " batch"], filled: Tensor, shift: Float[Tensor, " batch"], scale: Float[Tensor, " batch"]) -> Past:
         """The target before the end of windows that begin at these positions."""
+        target, is_scaled = self._columns[TARGET], self._spec.scaling.target != "none"
+        if not self._looks_back:  # each sees itself alone
+            return Past(target, firsts, filled[:, 0], shift, scale, is_scaled=is_scaled)
         series = torch.searchsorted(self._offsets, firsts.contiguous(), right=True) - 1
         lowest = torch.maximum(self._offsets[series], firsts - (self._reach - self._context))
-        return Past(self._columns[TARGET], lowest, filled[:, : self._context].mean(dim=1), shift, scale)
+        return Past(target, lowest, filled[:, : self._context].mean(dim=1), shift, scale, is_scaled=is_scaled)
 
     def _baseline(self, ahead: Int[Tensor, "cutoffs horizon"], past: Past) -> Outlook | None:
         lag = self._spec.scaling.baseline_lag
