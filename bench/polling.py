@@ -109,7 +109,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as api:
         database = Database(f"sqlite:///{folder}/braidcast.db")
         leases, stop = running_jobs(database), threading.Event()
-        writer = threading.Thread(target=move_on, args=(database, leases, stop))
+        writer = threading.Thread(target=move_on, args=(database, leases, stop), daemon=True)
         writer.start()
         token = str(api.http.headers["Authorization"])
         busy, began_at = processor_seconds(api.pid), time.monotonic()
