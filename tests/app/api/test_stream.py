@@ -41,7 +41,12 @@ def test_from_the_beginning_every_number_comes_once_and_in_order(api: Api) -> No
     events = stream_of(api, job, 0)
     *told, end = events
     assert [number for _, number, _ in told] == list(range(1, len(told) + 1))
-    assert [name for name, _, _ in told if name not in {"phase", "finding", "gradients"}] == ["state", "state", *["metric"] * 4, "state"]
+    assert [name for name, _, _ in told if name not in {"phase", "finding", "gradients", "checkpoint"}] == [
+        "state",
+        "state",
+        *["metric"] * 4,
+        "state",
+    ]
     assert [data["name"] for name, _, data in told if name == "phase"] == ["all"]
     assert end == ("end", len(told), {"status": "succeeded", "model": api.client.get(f"/v1/jobs/{job}").json()["model"]})
     assert all({"step", "train_loss", "val_loss"} <= set(data) for name, _, data in told if name == "metric")
