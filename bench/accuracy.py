@@ -33,6 +33,7 @@ from app.errors import BraidcastError
 from app.series.baselines import naive2, seasonal_naive
 from app.series.scores import coverage, mae, mase, msis, seasonal_error, smape
 from bench.gallery import DATA, Values, finished
+from bench.service import forget_worker_peaks, worker_peak_mebibytes
 
 ENSEMBLE = 5
 LEVELS = (80, 95)
@@ -182,12 +183,18 @@ def row(title: str, what: str, runs: Sequence[dict[str, float]]) -> str:
     return f"| {title} | {what} | {' | '.join(cells)} |"
 
 
+def weighed(run: Callable[[dict[str, Any]], dict[str, float]], training: dict[str, Any]) -> dict[str, float]:
+    """A run, with the most memory that the training process had in its course."""
+    forget_worker_peaks()
+    return run(training) | {"peak MiB": worker_peak_mebibytes()}
+
+
 def compare(title: str, run: Callable[[dict[str, Any]], dict[str, float]], seeds: int, ensembles: int) -> None:
     """The rows of a set: single networks, and ensembles."""
     if seeds:
-        print(row(title, "one network", [run({"seed": seed}) for seed in range(seeds)]), flush=True)
+        print(row(title, "one network", [weighed(run, {"seed": seed}) for seed in range(seeds)]), flush=True)
     if ensembles:
-        found = [run({"seed": 100 + seed, "members": ENSEMBLE}) for seed in range(ensembles)]
+        found = [weighed(run, {"seed": 100 + seed, "members": ENSEMBLE}) for seed in range(ensembles)]
         print(row(title, f"{ENSEMBLE} networks", found), flush=True)
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,3 +78,32 @@ def _wait_until_ready(http: httpx.Client) -> None:
         except httpx.TransportError:
             time.sleep(0.05)
     sys.exit("the API was not ready in time")
+
+
+def forget_worker_peaks() -> None:
+    """From here on `worker_peak_mebibytes` counts."""
+    for process in _worker_processes():
+        (process / "clear_refs").write_text("5")
+
+
+def worker_peak_mebibytes() -> float:
+    """The most memory that a training process of a service below this process had; 0 where there is none."""
+    found = [re.search(r"^VmHWM:\s+(\d+) kB", (process / "status").read_text(), re.MULTILINE) for process in _worker_processes()]
+    return max((int(peak[1]) / 1024 for peak in found if peak), default=0.0)
+
+
+def _worker_processes() -> list[Path]:
+    """The pool's processes, by what they are started with, among all that descend from this one."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            children.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+    below, found = [os.getpid()], []
+    while below:
+        pid = below.pop()
+        below += children.get(pid, [])
+        process = Path(f"/proc/{pid}")
+        with suppress(OSError):
+            if b"billiard.spawn" in (process / "cmdline").read_bytes():
+                found.append(process)
+    return found

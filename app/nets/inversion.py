@@ -1,6 +1,6 @@
 """Where does a distribution function reach a rank? Newton's steps, kept in a bracket that halving closes; counts by scipy's inverses.
 
-The latter are scipy.stats' own numbers from scipy.special alone: all of scipy.stats would be 70 MB in every process.
+The latter are scipy.stats' own numbers from scipy.special alone: all of scipy.stats would be some 50 MB in every process.
 """
 
 from __future__ import annotations
