@@ -33,7 +33,7 @@ from worker.memory import give_back_freed_memory
 from worker.origins import inherited_weights, inlaid_weights
 from worker.reading import Reading
 from worker.training.comparison import compare, members_of, network_aside
-from worker.training.events import Batch, Epoch, Halved, Part, RateFound, Rollback, Trial
+from worker.training.events import Batch, Epoch, Event, Halved, Part, RateFound, Rollback, Trial
 from worker.training.findings import find
 from worker.training.fit import Training, fit
 from worker.training.material import Material, prepare
@@ -108,25 +108,32 @@ class TrainAttempt(Attempt):
             points = reading.points(event)
             if points or self._ledger.is_note_due or not isinstance(event, Batch):
                 self._ledger.note(self._told(reading.progress()), *points)
-            if isinstance(event, StageOutcome):
-                self._ledger.flush()  # a phase's end comes after its points
-                self._ledger.tell("phase", {"stage": training.progress.stage, **asdict(event)})
-                self._ledger.tell("gradients", asdict(training.progress.look))
-            if isinstance(event, RateFound):
-                self._ledger.flush()
-                self._ledger.tell("range_test", {**asdict(event), "stage": event.stage + 1})
+            self._tell(event, training)
             if isinstance(event, Epoch):
                 give_back_freed_memory()  # what validation and looks took: otherwise a training's peak is that of all in turn
-            if isinstance(event, Rollback):
-                message = f"the loss was {event.loss} at batch {event.step}: back to the best weights, at half the learning rate"
-                self._ledger.tell("log", {"level": "warning", "message": message})
-            if isinstance(event, Halved):
-                message = f"not enough memory for a batch: from step {event.step} on it is computed in parts of {event.windows} windows"
-                self._ledger.tell("log", {"level": "warning", "message": message})
             self._heed(lambda: self._checkpoint(training, is_best=False))
             if self._ledger.is_checkpoint_due and not isinstance(event, Part | Trial):
                 self._checkpoint(training, is_best=isinstance(event, Epoch) and event.is_best)
         self._ledger.flush()
+
+    def _tell(self, event: Event, training: Training) -> None:
+        match event:
+            case StageOutcome():
+                self._ledger.flush()  # a phase's end comes after its points
+                self._ledger.tell("phase", {"stage": training.progress.stage, **asdict(event)})
+                self._ledger.tell("gradients", asdict(training.progress.look))
+            case RateFound():
+                self._ledger.flush()
+                self._ledger.tell("range_test", {**asdict(event), "stage": event.stage + 1})
+            case Rollback():
+                self._warn(f"the loss was {event.loss} at batch {event.step}: back to the best weights, at half the learning rate")
+            case Halved():
+                self._warn(f"not enough memory for a batch: from step {event.step} on it is computed in parts of {event.windows} windows")
+            case _:
+                return
+
+    def _warn(self, message: str) -> None:
+        self._ledger.tell("log", {"level": "warning", "message": message})
 
     def _told(self, progress: dict[str, object]) -> dict[str, object]:
         """How far the job is, by how far its training is."""

@@ -3,7 +3,8 @@
     season                          the target is counted from     lags                                    context
     none                            the newest value               the newest value                        two horizons
     up to a year of months (12)     its window's mean              of the decoder: one, two, three seasons  two seasons
-                                    with a hidden layer that horizon steps share, and batches of 64
+                                    with a hidden layer that horizon steps share, batches of 64, and
+                                    the mean of the five newest epochs at a constant rate
     a year of weeks (52)            the newest value               of the input: the season                one season
     longer: a day of hours          the last season                of the input: the day and the week      a week
 
@@ -14,7 +15,7 @@ A season is enough of a series that has no whole context.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from app.spec.cells import Lstm
 from app.spec.decoders import ForkingDecoder
@@ -39,6 +40,9 @@ _CALENDAR: Mapping[str, tuple[CalendarFeature, ...]] = {
 
 TRAINING = Training(epochs=20, steps_per_epoch=100, batch_size=32, lr=0.004, patience=5, refit=True)
 
+OF_SHORT_SEASONS: Mapping[str, Any] = {"batch_size": 64, "schedule": "constant", "average": 5}
+"""Series with few seasons are mostly noise: larger batches, and the mean of many weights (decision 24)."""
+
 
 def default_spec(facts: PanelFacts) -> ForecasterSpec:
     """The document of a job that brings none."""
@@ -52,7 +56,7 @@ def default_spec(facts: PanelFacts) -> ForecasterSpec:
         scaling=Scaling(target="standard", baseline=baseline),
         network=Lstm(kind="lstm", units=128 if facts.rows >= LARGE_PANEL else 64),
         decoder=ForkingDecoder(kind="forking", lags="season", units=64) if is_short else ForkingDecoder(kind="forking"),
-        training=TRAINING.model_copy(update={"batch_size": 64}) if is_short else TRAINING,
+        training=TRAINING.model_copy(update=OF_SHORT_SEASONS) if is_short else TRAINING,
     )
 
 

@@ -41,7 +41,7 @@ def cells_of(training: Training) -> list[Cell]:
 
 def test_deepar_has_the_one_step_likelihood_of_an_lstm_that_is_fed_with_what_was_observed() -> None:
     training = training_for("deepar", 14)
-    by_hand = nn.LSTM(5, 40, num_layers=3, batch_first=True).requires_grad_(requires_grad=False)
+    by_hand = nn.LSTM(6, 40, num_layers=3, batch_first=True).requires_grad_(requires_grad=False)
     cells = cells_of(training)
     assert len(cells) == 3
     for layer, cell in enumerate(cells):
@@ -55,7 +55,8 @@ def test_deepar_has_the_one_step_likelihood_of_an_lstm_that_is_fed_with_what_was
         known = (panel.columns["y"] - seen.mean()) / size
         scaled = torch.from_numpy(known[cutoff - 14 : cutoff + 4]).float()
         lagged = [torch.from_numpy(known[cutoff - 13 - lag : cutoff + 4 - lag]).float() for lag in (7, 14, 21)]
-        states, _ = by_hand(torch.stack([scaled[:-1], *lagged, torch.full((17,), np.log(size))], dim=1).float()[None])
+        age = torch.arange(cutoff - 13, cutoff + 4).log1p()
+        states, _ = by_hand(torch.stack([scaled[:-1], *lagged, age, torch.full((17,), np.log(size))], dim=1).float()[None])
         raw = (states[0] @ training.network.decoder.weight.T + training.network.decoder.bias).detach()
         freedom, location, width = 2 + softplus(raw[:, 2]), raw[:, 0], softplus(raw[:, 1]) + SMALLEST
         expected.append(-scipy.stats.t(freedom.numpy(), location.numpy(), width.numpy()).logpdf(scaled[1:].numpy()))
