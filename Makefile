@@ -5,6 +5,7 @@
 #   make test     the tests
 #   make check    format, lint, layers, types, tests with coverage
 #   make chaos    jobs under kill -9, dead servers and full disks, on SQLite and PostgreSQL; prints a table
+#   make screenshots    every page of the dashboard, light, dark and narrow, into docs/images; needs chromium
 #   make fix      format, and what the linter can mend by itself
 #   make bench    every benchmark of our own; bench-NAME runs bench/NAME.py alone
 #   make bench-peers    the service beside other libraries, which it installs into .venv-peers
@@ -20,7 +21,7 @@ OPTIONS ?=
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
-.PHONY: demo up test check chaos fix bench clean
+.PHONY: demo up test check chaos screenshots fix bench clean
 
 demo: .venv/.installed
 	$(BIN)/braidcast demo $(OPTIONS)
@@ -40,6 +41,9 @@ check: .venv/.installed-dev
 
 chaos: .venv/.installed-dev
 	$(BIN)/pytest tests/chaos -m "chaos or not chaos" $(OPTIONS)
+
+screenshots: .venv/.installed-dev
+	$(BIN)/python -m tests.browser.screenshots docs/images
 
 fix: .venv/.installed-dev
 	$(BIN)/ruff check --fix

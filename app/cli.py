@@ -166,11 +166,14 @@ def show_line(part: str, line: str) -> None:
 
 
 def _announce(plan: Plan, seconds: float) -> None:
-    url = plan.address.url
+    url, key = plan.address.url, plan.home / "key"
+    # Whoever sees this terminal may read the file; a log that the output goes to may have other readers.
+    signs_in = console.is_terminal and plan.address.is_loopback() and key.exists()
     show_line("up", f"Ready after {seconds:.1f} s.")
     for name, value in (
+        ("Web", f"{url}/#key={key.read_text().strip()}" if signs_in else f"{url}/"),
         ("API", f"{url}/v1 (described at {url}/docs)"),
-        ("Key", f"{plan.home / 'key'} (send it as: Authorization: Bearer ...)"),
+        ("Key", f"{key} (send it as: Authorization: Bearer ...)"),
         ("Logs", str(plan.home / "logs")),
         ("End", "Ctrl-C"),
     ):

@@ -15,7 +15,9 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from app.api import (
+    anomalies,
     architectures,
+    dashboard,
     datasets,
     exposition,
     forecasts,
@@ -31,6 +33,7 @@ from app.api import (
     sessions,
     stream,
     uploads,
+    weights,
 )
 from app.api.access import authorize
 from app.api.exposition import Exposition
@@ -63,12 +66,15 @@ ROUTERS = (
     stream,
     models,
     forecasts,
+    anomalies,
+    weights,
     sessions,
     keys,
     limits,
     operation,
     exposition,
     health,
+    dashboard,
 )
 """One module per noun, each with its `router`."""
 

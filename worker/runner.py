@@ -44,14 +44,9 @@ def run_job(job_id: str, workplace: Workplace, drain: threading.Event, take: Cal
         drain: set when the worker is to end.
         take: which job the message gets: the named one, or the one whose turn it is (app/store/turns.py).
     """
-    try:
-        with workplace.database.begin() as db:
-            claimed = take(db, job_id, worker=process_name(), lease_seconds=workplace.lease_seconds)
-    except DATABASE_AWAY as error:
-        log.warning("Job %s: not claimed, the database does not answer; it will be announced again: %s", job_id, error)
-        return
+    with bound(job_id=job_id):
+        claimed = _claim(job_id, workplace, take)
     if claimed is None:
-        log.info("Job %s is not to be had: it runs elsewhere, or has ended.", job_id)
         return
     told: Attributes = {
         "braidcast.job_id": claimed.lease.job_id,
@@ -67,6 +62,18 @@ def run_job(job_id: str, workplace: Workplace, drain: threading.Event, take: Cal
     ):
         _run(claimed, workplace, drain)
     traces.flush()
+
+
+def _claim(job_id: str, workplace: Workplace, take: Callable[..., Claim | None]) -> Claim | None:
+    try:
+        with workplace.database.begin() as db:
+            claimed = take(db, job_id, worker=process_name(), lease_seconds=workplace.lease_seconds)
+    except DATABASE_AWAY as error:
+        log.warning("Job %s: not claimed, the database does not answer; it will be announced again: %s", job_id, error)
+        return None
+    if claimed is None:
+        log.info("Job %s is not to be had: it runs elsewhere, or has ended.", job_id)
+    return claimed
 
 
 def _run(claimed: Claim, workplace: Workplace, drain: threading.Event) -> None:

@@ -16,11 +16,11 @@ from app.api.services import Served, Services
 from app.errors import ForbiddenError, UnauthorizedError
 from app.store.keys import Principal, authenticate
 
-OPEN_PATHS = frozenset({"/health/live", "/health/ready", "/docs", "/docs/oauth2-redirect"})
+OPEN_PATHS = frozenset({"/health/live", "/health/ready", "/docs", "/docs/oauth2-redirect", "/", "/dashboard/{name:path}"})
 """What needs no key: nothing of anybody's is in their answers."""
 
-READING_POSTS = frozenset({"/v1/architectures/validate", "/v1/models/{model_id}/forecasts"})
-"""POST for the sake of a body: they change nothing."""
+READING_POSTS = frozenset({"/v1/architectures/validate", "/v1/models/{model_id}/forecasts", "/v1/session"})
+"""POST for the sake of a body, or of a cookie: they change nothing that is kept here."""
 
 KEYS_PREFIX = "/v1/keys"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -53,10 +53,7 @@ async def authorize(request: Request, services: Served) -> None:
     scope = scope_of(request.method, request.scope["route"].path)
     if scope is None:
         return
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token:
-        raise UnauthorizedError("send the header 'Authorization: Bearer bc_...'; `braidcast key create` makes a key")
-    principal = await _principal(services, token.strip())
+    principal = await _principal(services, shown_token(request))
     if principal is None:
         raise UnauthorizedError("the key is not known here, or was revoked; `braidcast key create` makes a new one")
     if scope not in principal.scopes:
@@ -70,6 +67,41 @@ async def _principal(services: Services, token: str) -> Principal | None:
     key = ("token", hashlib.sha256(token.encode()).digest())
     known: Principal | None = services.recent.known(key)
     return known or await run_in_threadpool(services.recent.read, key, lambda db: authenticate(db, token))
+
+
+def shown_token(request: Request) -> str:
+    """The key that a request shows: in its header, else in a browser's cookie.
+
+    A cookie comes along whoever made the browser ask, so it counts only where the browser says that a page of ours did: by `Origin`, by
+    `Sec-Fetch-Site`, and for whatever changes something by one of them at least.
+
+    Raises:
+        UnauthorizedError: no key.
+        ForbiddenError: a cookie, and a request that is from elsewhere.
+    """
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer" and token.strip():
+        return token.strip()
+    kept = None if "authorization" in request.headers else request.cookies.get(cookie_name(request))
+    if not kept:
+        raise UnauthorizedError("send the header 'Authorization: Bearer bc_...'; `braidcast key create` makes a key")
+    if not _is_from_here(request):
+        raise ForbiddenError("a cookie counts only for requests of the dashboard itself; send a key in the header", code="cross_origin")
+    return kept
+
+
+def cookie_name(request: Request) -> str:
+    """The name of the cookie: browsers share cookies between the ports of a host, so each port has one of its own."""
+    return f"braidcast_{request.url.port or 'default'}"
+
+
+def _is_from_here(request: Request) -> bool:
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    if origin is not None and origin.partition("://")[2].lower() != request.headers.get("host", "").lower():
+        return False
+    if site is not None and site not in {"same-origin", "none"}:
+        return False
+    return request.method in SAFE_METHODS or origin is not None or site == "same-origin"
 
 
 async def principal_of(request: Request) -> Principal:

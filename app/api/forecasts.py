@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
-from typing import Annotated, NamedTuple
+from types import MappingProxyType
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 import orjson
@@ -38,12 +40,28 @@ LevelPercent = Annotated[float, Field(gt=0.0, lt=100.0)]
 Quantile = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
-class ForecastRequest(StrictBody):
-    """What is to be forecast: `series` that are sent, or `unique_ids` of the dataset that the model was trained on.
+class SourcesBody(StrictBody):
+    """Which series a request is about: `series` that are sent, or `unique_ids` of the dataset that the model was trained on.
 
     Attributes:
         series: histories.
         unique_ids: series of the model's dataset, at its newest version.
+    """
+
+    series: Annotated[list[SeriesBody], Field(min_length=1, max_length=MOST_SERIES)] | None = None
+    unique_ids: Annotated[list[str], Field(min_length=1, max_length=MOST_SERIES)] | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if (self.series is None) == (self.unique_ids is None):
+            raise ValueError("send either 'series' or 'unique_ids'")
+        return self
+
+
+class ForecastRequest(SourcesBody):
+    """What is to be forecast.
+
+    Attributes:
         future: with `unique_ids`: columns that the model knows ahead, by series and column.
         horizon: steps; the trained ones by default.
         levels: of intervals in percent; 80 is the quantiles 0.1 and 0.9.
@@ -51,8 +69,6 @@ class ForecastRequest(StrictBody):
         paths: sample paths of each series, for what depends on several steps at once.
     """
 
-    series: Annotated[list[SeriesBody], Field(min_length=1, max_length=MOST_SERIES)] | None = None
-    unique_ids: Annotated[list[str], Field(min_length=1, max_length=MOST_SERIES)] | None = None
     future: dict[str, dict[str, Numbers]] = Field(default_factory=dict)
     horizon: int | None = None
     levels: Annotated[list[LevelPercent], Field(max_length=20, default_factory=lambda: [80.0])]
@@ -60,9 +76,7 @@ class ForecastRequest(StrictBody):
     paths: Annotated[int, Field(ge=0, le=1000)] = 0
 
     @model_validator(mode="after")
-    def _has_one_source(self) -> ForecastRequest:
-        if (self.series is None) == (self.unique_ids is None):
-            raise ValueError("send either 'series' or 'unique_ids'")
+    def _has_one_future(self) -> Self:
         if self.series is not None and self.future:
             raise ValueError("'future' goes with 'unique_ids'; each of 'series' has its own")
         return self
@@ -104,7 +118,7 @@ async def make_forecasts(model_id: Id, body: ForecastRequest, request: Request, 
     began_at = time.perf_counter()
     found = _found(model_id, body, services, asker)
     if found is None:
-        found = await run_in_threadpool(_find, model_id, body, services, asker)
+        found = await run_in_threadpool(find, model_id, body, services, asker, body.future)
     model, forecaster, histories = found
     found_at = time.perf_counter()
     asked = _Asked(body.wanted_quantiles, body.horizon, body.paths)
@@ -140,14 +154,16 @@ def _run(forecaster: Forecaster, asked: _Asked, requests: Sequence[tuple[list[Hi
         ForecastError: as `Forecaster.predict` says.
     """
     together = [history for histories, _ in requests for history in histories]
-    try:
+    with placed(requests[0][1]):  # more requests than one are asked again each alone, and then the error is theirs
         found = iter(forecaster.predict(together, *asked))
-    except ForecastError as error:
-        # More requests than one are asked again each alone, and then it is theirs.
-        raise ForecastError(error.detail, code=error.fault_code, pointer=_place(error, requests[0][1])) from error
     bodies = [[forecast_body(forecast, forecaster) for forecast in islice(found, len(histories))] for histories, _ in requests]
     return [orjson.dumps(one, option=orjson.OPT_SERIALIZE_NUMPY) for one in bodies]
 
+
+Futures = Mapping[str, Mapping[str, Numbers]]
+"""Columns that are known ahead, by series and column."""
+
+NO_FUTURES: Futures = MappingProxyType({})
 
 _Found = tuple[_Model, Forecaster, list[History]]
 
@@ -161,7 +177,14 @@ def _found(model_id: str, body: ForecastRequest, services: Services, asker: Prin
     return model, forecaster, sent_histories(forecaster, body.series)
 
 
-def _find(model_id: str, body: ForecastRequest, services: Services, asker: Principal) -> _Found:
+def find(model_id: str, body: SourcesBody, services: Services, asker: Principal, future: Futures = NO_FUTURES) -> _Found:
+    """The model, its forecaster and the histories that a request is about; read where they are not in memory.
+
+    Raises:
+        ForecastError: the dataset has no such series.
+        NotFoundError: there is no such model, or the dataset was deleted.
+    """
+
     def read(db: Session) -> _Model:
         row = get_model(db, asker.owner, model_id)
         return _Model(row.id, row.digest)
@@ -173,14 +196,23 @@ def _find(model_id: str, body: ForecastRequest, services: Services, asker: Princ
         return model, forecaster, sent_histories(forecaster, body.series or [])
     with services.database.read() as db:
         row = get_model(db, asker.owner, model.id)
-        return model, forecaster, stored_histories(services, db, row, forecaster, body.unique_ids, body.future)
+        return model, forecaster, stored_histories(services, db, row, forecaster, body.unique_ids, future)
 
 
-def _place(error: ForecastError, unique_ids: list[str] | None) -> str:
-    """Where in the request an error is; series of the dataset stand at no place of their own."""
-    if unique_ids is None or not error.pointer.startswith("#/series"):
-        return error.pointer
-    return "#/future" if error.fault_code.startswith("future") else "#/unique_ids"
+@contextmanager
+def placed(unique_ids: list[str] | None) -> Iterator[None]:
+    """Around a forecast: its errors get their place in the request, where series of the dataset stand at no place of their own.
+
+    Raises:
+        ForecastError: the block did.
+    """
+    try:
+        yield
+    except ForecastError as error:
+        if unique_ids is None or not error.pointer.startswith("#/series"):
+            raise
+        pointer = "#/future" if error.fault_code.startswith("future") else "#/unique_ids"
+        raise ForecastError(error.detail, code=error.fault_code, pointer=pointer) from error
 
 
 def forecast_body(forecast: Forecast, forecaster: Forecaster) -> dict[str, object]:

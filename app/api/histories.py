@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -129,6 +130,5 @@ def _stored(panel: Panel, forecaster: Forecaster, unique_id: str, sent: Mapping[
     ahead = future_columns_of(forecaster.spec)
     seen = np.flatnonzero(np.isfinite(columns[TARGET]))
     end = int(seen[-1]) + 1 if ahead and len(seen) else len(columns[TARGET])
-    own = {name: columns[name][end:] for name in ahead} if end < len(columns[TARGET]) else {}
-    future = own | {name: values_of(values) for name, values in sent.items()}
-    return History(unique_id, panel.start(series), {name: values[:end] for name, values in columns.items()}, future)
+    known = History(unique_id, panel.start(series), columns, {}).at(end, ahead if end < len(columns[TARGET]) else ())
+    return replace(known, future={**known.future, **{name: values_of(values) for name, values in sent.items()}})

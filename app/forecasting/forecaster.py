@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,6 +58,17 @@ class History:
     def first_observed(self) -> int:
         """Steps before the first observed value."""
         return int(np.isfinite(self.columns[TARGET]).argmax())
+
+    def at(self, cutoff: int, ahead: Collection[str], steps: int | None = None) -> History:
+        """What was known before a step of it: all that came before, and of what came after only the columns that are known ahead.
+
+        Args:
+            cutoff: steps that are kept.
+            ahead: the columns that are known ahead.
+            steps: how far they are known; None for all that is there.
+        """
+        future = {name: values[cutoff:][:steps] for name, values in self.columns.items() if name in ahead}
+        return History(self.unique_id, self.start, {name: values[:cutoff] for name, values in self.columns.items()}, future)
 
 
 @dataclass(frozen=True, eq=False)

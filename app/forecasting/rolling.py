@@ -43,7 +43,6 @@ def history_at(forecaster: Forecaster, panel: Panel, series: int, position: int)
         series: which.
         position: flat, of the first step that is forecast.
     """
-    first = panel.offsets[series]
-    past = {name: panel.columns[name][first:position] for name in (TARGET, *columns_of(forecaster.spec))}
-    ahead = {name: panel.columns[name][position : position + forecaster.horizon] for name in future_columns_of(forecaster.spec)}
-    return History(panel.ids[series], panel.start(series), past, ahead)
+    columns = {name: panel.values(series, name) for name in (TARGET, *columns_of(forecaster.spec))}
+    whole = History(panel.ids[series], panel.start(series), columns, {})
+    return whole.at(position - int(panel.offsets[series]), future_columns_of(forecaster.spec), forecaster.horizon)

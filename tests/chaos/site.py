@@ -1,6 +1,5 @@
 """What a case of the chaos suite has: a stage, a database that may go away, a broker that may die, workers; and its line in the table."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from app.spec.forecaster import ForecasterSpec
 from app.store.models import get_model
 from app.store.tables import ENDED_STATES, AttemptRow, EventRow, JobRow, ModelRow
 from tests.chaos.servers import Server
+from tests.processes import processes_where
 from tests.worker.broker import Broker
 from tests.worker.stage import Stage, small_spec, wait_until
 from tests.worker.workers import SITE, Worker, assert_recorded_without_gaps, curve_of, running_worker, start_worker
@@ -73,15 +73,7 @@ class Site:
     def processes(self) -> list[int]:
         """Of the site's workers, and what they started."""
         mark = f"{SITE}={self.folder}".encode()
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            try:
-                environment, state = (entry / "environ").read_bytes(), (entry / "stat").read_text().rpartition(")")[2].split()[0]
-            except OSError:
-                continue
-            if mark in environment.split(b"\0") and state != "Z" and int(entry.name) != os.getpid():
-                found.append(int(entry.name))
-        return found
+        return processes_where(lambda _, environment: mark in environment.split(b"\0"))
 
     def rows(self) -> list[JobRow]:
         with self.stage.database.read() as db:

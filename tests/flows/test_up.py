@@ -1,15 +1,19 @@
 """`braidcast up` keeps everything under its home, ends cleanly, and goes on where it was when it is started again."""
 
 import os
+import pty
 import signal
 import sqlite3
 import stat
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.flows.service import Service, running
+from tests.flows.service import Service, free_port, running
 
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
@@ -48,6 +52,26 @@ def test_everything_is_under_the_home_and_the_key_is_its_owners_alone(service: S
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     keys = service.http.get("/v1/keys").json()["data"]
     assert [key["scopes"] for key in keys] == [["read", "write", "admin"]]
+
+
+def test_a_terminal_is_shown_an_address_that_signs_in_and_a_log_is_not(service: Service, tmp_path: Path) -> None:
+    log = (service.home.parent / f"{service.home.name}-up.log").read_text()
+    assert f"Web  http://127.0.0.1:{service.port}/\n" in log
+    assert (service.home / "key").read_text().strip() not in log
+    home, port = tmp_path / "home", free_port()
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "app.cli", "up", "--home", str(home), "--port", str(port)]
+    process = subprocess.Popen(command, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while b"Ctrl-C" not in shown:
+        shown += os.read(ours, 65536)
+    process.send_signal(signal.SIGTERM)
+    with suppress(OSError):  # the other end is closed once all have ended
+        while os.read(ours, 65536):
+            pass
+    assert process.wait(timeout=90) == 0
+    assert f"http://127.0.0.1:{port}/#key={(home / 'key').read_text().strip()}" in shown.decode()
 
 
 def test_the_documentation_needs_no_key_and_nothing_from_elsewhere(service: Service) -> None:

@@ -126,6 +126,7 @@ def test_everything_that_is_no_python_is_installed_too() -> None:
     for package in ("app", "worker", "migrations"):
         for path in (ROOT / package).rglob("*"):
             if path.is_file() and path.suffix not in {".py", ".pyc"}:
-                patterns = told.get(".".join(path.parent.relative_to(ROOT).parts), [])
-                left_out += [] if any(path.match(pattern) for pattern in patterns) else [str(path.relative_to(ROOT))]
+                place = path.relative_to(ROOT)
+                patterns = [pattern for above in place.parents for pattern in told.get(".".join(above.parts), [])]
+                left_out += [] if any(place.match(pattern) for pattern in patterns) else [str(place)]
     assert left_out == []

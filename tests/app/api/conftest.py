@@ -93,6 +93,12 @@ def count_queries() -> Iterator[Callable[[Database], list[str]]]:
         event.remove(database.engine, "before_cursor_execute", note)
 
 
+def refusal(answer: httpx2.Response) -> tuple[str, str]:
+    """Pointer and sentence of the one fault that a request is refused for."""
+    (fault,) = problem_of(answer, 422)["errors"]
+    return fault["pointer"], fault["detail"]
+
+
 def problem_of(answer: httpx2.Response, status: int) -> dict[str, Any]:
     """The problem that an answer is, proven to be a whole one."""
     assert answer.status_code == status, answer.text

@@ -4,15 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.app.api.conftest import WAVES, Api, problem_of
-from tests.app.api.trained import add_model
+from tests.app.api.conftest import WAVES, Api, problem_of, refusal
+from tests.app.api.trained import AHEAD, add_model
 
-AHEAD: dict[str, Any] = {
-    "architecture": {
-        "network": {"kind": "lstm", "units": 3},
-        "inputs": {"a": {"columns": ["y"]}, "b": {"columns": ["x"], "known": "future"}},
-    }
-}
 WEEK = [0.0, 1.0, 2.0, 3.0, None, 5.0, 6.0]
 
 
@@ -24,10 +18,7 @@ def forecast(api: Api, model: str, **request: Any) -> dict[str, Any]:
 
 
 def refused(api: Api, model: str, **request: Any) -> tuple[str, str]:
-    """Pointer and sentence of the one fault that a request is refused for."""
-    problem = problem_of(api.client.post(f"/v1/models/{model}/forecasts", json=request), 422)
-    (fault,) = problem["errors"]
-    return fault["pointer"], fault["detail"]
+    return refusal(api.client.post(f"/v1/models/{model}/forecasts", json=request))
 
 
 def sent(**changes: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tests.app.api.conftest import Api, make_api, problem_of
 JSON = {"Content-Type": "application/json"}
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v2/datasets", "/v1/datasets/ds_1/nothing", "/v1/datasets/../../etc/passwd"])
+@pytest.mark.parametrize("path", ["/nothing", "/v1", "/v2/datasets", "/v1/datasets/ds_1/nothing", "/v1/datasets/../../etc/passwd"])
 def test_a_path_that_is_not_there_is_a_problem(api: Api, path: str) -> None:
     body = problem_of(api.client.get(path), 404)
     assert body["type"] == "/problems/not_found"

@@ -10,17 +10,11 @@ import pytest
 from app.main import create_app
 from app.settings import Settings
 from tests.app.api.conftest import WAVES, Api, make_api, problem_of
-from tests.app.api.trained import add_model
+from tests.app.api.trained import AHEAD, add_model
 from tests.app.api.waiting import until
 
 TARGET = [float(row.split(",")[1]) for row in WAVES.splitlines()[1:]]
 START = "2024-01-01T00:00:00"
-AHEAD: dict[str, Any] = {
-    "architecture": {
-        "network": {"kind": "lstm", "units": 3},
-        "inputs": {"a": {"columns": ["y"]}, "b": {"columns": ["x"], "known": "future"}},
-    }
-}
 
 
 def begin(api: Api, model: str, **changes: Any) -> dict[str, Any]:

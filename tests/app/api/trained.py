@@ -10,6 +10,14 @@ from worker.runner import run_job
 
 SMALL: dict[str, Any] = {"network": {"kind": "lstm", "units": 3}, "head": {"kind": "point"}}
 
+AHEAD: dict[str, Any] = {
+    "architecture": {
+        "network": {"kind": "lstm", "units": 3},
+        "inputs": {"a": {"columns": ["y"]}, "b": {"columns": ["x"], "known": "future"}},
+    }
+}
+"""Of a training whose network knows the column x ahead."""
+
 
 def train_request(dataset: str, **changes: Any) -> dict[str, Any]:
     """A request for a small training; None leaves a key out."""

@@ -1,0 +1,1 @@
+"""What does the service show in a browser? Static files that speak the public API and nothing else."""

@@ -1,0 +1,74 @@
+"""How does the dashboard look? Every page, light, dark and narrow, of a service with real data: `make screenshots` writes docs/images."""
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.conftest import WAIT_MILLISECONDS, Visitor, launch
+from tests.flows.service import Service, running
+
+ROOT = Path(__file__).parents[2]
+LOOKS: dict[str, tuple[Literal["light", "dark"], int]] = {"light": ("light", 1280), "dark": ("dark", 1280), "narrow": ("light", 400)}
+"""Colour scheme and width by the name of a look."""
+
+TRAINING = {"epochs": 60, "batch_size": 16, "lr": 0.003}
+STACKED = {"name": "passengers", "architecture": "gallery:stacked", "context": 24, "horizon": 12, "training": TRAINING, "seed": 1}
+GRU = {**STACKED, "name": "one layer", "architecture": {"network": {"kind": "gru", "units": 32}}}
+
+
+def places(service: Service) -> dict[str, str]:
+    """The pages by name, once there is something on them."""
+    dataset = service.upload((ROOT / "app" / "demo" / "air_passengers.csv").read_text(), "passengers")
+    jobs = [service.train({**request, "dataset": dataset}) for request in (STACKED, GRU)]
+    model, _ = (service.wait(job, status="succeeded")["model"] for job in jobs)
+    return {
+        "datasets": "#/datasets",
+        "dataset": f"#/datasets/{dataset}",
+        "design": "#/design",
+        "jobs": "#/jobs",
+        "job": f"#/jobs/{jobs[0]}",
+        "compare": f"#/compare?jobs={','.join(jobs)}",
+        "models": "#/models",
+        "model": f"#/models/{model}?actuals=1",
+    }
+
+
+def shoot(browser: Browser, service: Service, folder: Path, look: str, pages: dict[str, str]) -> None:
+    """One look of every page, whole, as PNG."""
+    scheme, width = LOOKS[look]
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, reduced_motion="reduce")
+    context.set_default_timeout(WAIT_MILLISECONDS)
+    page = context.new_page()
+    visitor = Visitor(page, service)
+    page.goto(visitor.url)
+    page.get_by_label("API key").wait_for()
+    page.screenshot(path=folder / f"signin-{look}.png", full_page=True)
+    page.goto("about:blank")  # or the address of the key would be another place of the page that is shown
+    visitor.sign_in()
+    for name, place in pages.items():
+        visitor.open(place)
+        page.wait_for_load_state("networkidle") if name not in {"job", "jobs"} else page.wait_for_timeout(1500)
+        page.screenshot(path=folder / f"{name}-{look}.png", full_page=True)
+    context.close()
+
+
+def main(folder: Path) -> None:
+    """Writes all of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as home,
+        running(Path(home) / "home") as service,
+        sync_playwright() as playwright,
+    ):
+        pages = places(service)
+        browser = launch(playwright)
+        for look in LOOKS:
+            shoot(browser, service, folder, look, pages)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
