@@ -56,19 +56,19 @@ from app.store.recent import Recent
 from app.traces import NO_TRACES, open_traces
 
 ROUTERS = (
-    uploads,
-    datasets,
-    architectures,
+    forecasts,
+    sessions,
     jobs,
     job_orders,
     metrics,
     report,
     stream,
+    uploads,
+    datasets,
+    architectures,
     models,
-    forecasts,
     anomalies,
     weights,
-    sessions,
     keys,
     limits,
     operation,
@@ -76,7 +76,7 @@ ROUTERS = (
     health,
     dashboard,
 )
-"""One module per noun, each with its `router`."""
+"""One module per noun, each with its `router`; a request is matched with one after another, so what has to be fast comes first."""
 
 DESCRIPTION = "Trains and serves recurrent forecasters that you design. Every answer but /health wants `Authorization: Bearer bc_...`."
 

@@ -155,9 +155,9 @@ def _run(forecaster: Forecaster, asked: _Asked, requests: Sequence[tuple[list[Hi
     """
     together = [history for histories, _ in requests for history in histories]
     with placed(requests[0][1]):  # more requests than one are asked again each alone, and then the error is theirs
-        found = iter(forecaster.predict(together, *asked))
-    bodies = [[forecast_body(forecast, forecaster) for forecast in islice(found, len(histories))] for histories, _ in requests]
-    return [orjson.dumps(one, option=orjson.OPT_SERIALIZE_NUMPY) for one in bodies]
+        found = forecaster.predict(together, *asked)
+    bodies = iter(forecast_bodies(found, forecaster))
+    return [orjson.dumps(list(islice(bodies, len(histories))), option=orjson.OPT_SERIALIZE_NUMPY) for histories, _ in requests]
 
 
 Futures = Mapping[str, Mapping[str, Numbers]]
@@ -215,15 +215,19 @@ def placed(unique_ids: list[str] | None) -> Iterator[None]:
         raise ForecastError(error.detail, code=error.fault_code, pointer=pointer) from error
 
 
-def forecast_body(forecast: Forecast, forecaster: Forecaster) -> dict[str, object]:
-    """A forecast as it is answered; its arrays lie whole in memory, as orjson wants them."""
-    return {
-        "unique_id": forecast.unique_id,
-        "timestamps": write_moments(forecast.times, forecaster.time_kind),
-        "mean": np.ascontiguousarray(forecast.mean),
-        "quantiles": {f"{level:g}": values.copy() for level, values in forecast.quantiles.items()},
-        "paths": np.ascontiguousarray(forecast.paths),
-    }
+def forecast_bodies(forecasts: Sequence[Forecast], forecaster: Forecaster) -> list[dict[str, object]]:
+    """Forecasts as they are answered; their arrays lie whole in memory, as orjson wants them, and their times are written all at once."""
+    moments = iter(write_moments(np.concatenate([forecast.times for forecast in forecasts]), forecaster.time_kind))
+    return [
+        {
+            "unique_id": forecast.unique_id,
+            "timestamps": list(islice(moments, len(forecast.times))),
+            "mean": np.ascontiguousarray(forecast.mean),
+            "quantiles": {f"{level:g}": values.copy() for level, values in forecast.quantiles.items()},
+            "paths": np.ascontiguousarray(forecast.paths),
+        }
+        for forecast in forecasts
+    ]
 
 
 def _milliseconds(began_at: float, ended_at: float) -> float:

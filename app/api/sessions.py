@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from app.api.access import Asker
 from app.api.bodies import Id, StrictBody
-from app.api.forecasts import ForecastBody, LevelPercent, Quantile, forecast_body, quantiles_of
+from app.api.forecasts import ForecastBody, LevelPercent, Quantile, forecast_bodies, quantiles_of
 from app.api.histories import Numbers, SeriesBody, sent_histories, values_of
 from app.api.services import Served, Services
 from app.errors import ConflictError, ForecastError
@@ -154,7 +154,7 @@ def forecast(session_id: Id, services: Served, asker: Asker, query: Annotated[Fo
 
     def run(items: Sequence[tuple[Arrays, str]]) -> list[bytes]:
         found = carrier.forecast(join([state for state, _ in items]), [unique_id for _, unique_id in items], levels, query.horizon)
-        return [orjson.dumps(forecast_body(one, carrier.forecaster), option=orjson.OPT_SERIALIZE_NUMPY) for one in found]
+        return [orjson.dumps(one, option=orjson.OPT_SERIALIZE_NUMPY) for one in forecast_bodies(found, carrier.forecaster)]
 
     key = ("carried", session.digest, levels, query.horizon)
     content = services.batcher.submit(key, (load_state(session.state), session.unique_id), run).result()

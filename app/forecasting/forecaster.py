@@ -236,7 +236,7 @@ class Forecaster:
         panel, windows = self.gather(histories)
         mean, quantiles = self.forecast_windows(windows, levels)
         drawn = self.sample_windows(windows, paths) if paths else np.empty((len(histories), 0, steps))
-        ahead = [panel.times(series)[self.reach : self.reach + steps] for series in range(len(histories))]
+        ahead = panel.freq.shift(panel.starts[:, None], self.reach + np.arange(steps, dtype=np.int64))
         return [
             Forecast(
                 history.unique_id,

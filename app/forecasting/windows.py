@@ -28,6 +28,9 @@ from app.spec.inputs import Input
 MOST_FORKS = 24
 """Steps of a context that a forking decoder learns at: a horizon after each of a thousand steps would take gigabytes."""
 
+STEPS_AT_ONCE = 65_536
+"""Steps that the calendar is computed of at once: float64 angles of a whole panel would be the largest thing in memory."""
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -152,8 +155,8 @@ class WindowSource:
         self._is_recursive = isinstance(spec.decoder, RecursiveDecoder)
         self._columns = {name: Column(values, device) for name, values in _scaled(spec, panel, scaling).items()}
         features = tuple(dict.fromkeys(feature for group in spec.inputs.values() for feature in group.features))
-        # Built a series at a time: float64 angles of a whole panel would be the largest thing in memory.
-        parts = [calendar_features(panel.times(series), features).astype(np.float32) for series in range(len(panel.ids) if features else 0)]
+        groups = panel.groups(STEPS_AT_ONCE) if features else ()
+        parts = [calendar_features(panel.times_of(*group), features).astype(np.float32) for group in groups]
         self._calendar = torch.from_numpy(np.concatenate(parts)).to(device) if parts else None
         self._feature_columns = {feature: (2 * place, 2 * place + 1) for place, feature in enumerate(features)}
         self._known = None if known is None else known.of(panel, device)

@@ -8,7 +8,7 @@ Nothing is copied into windows: a window is a position in the flat array.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -85,7 +85,22 @@ class Panel:
 
     def times(self, series: int) -> Times:
         """Every time of a series."""
-        return self.freq.range(self.start(series), int(self.lengths[series]))
+        return self.times_of(series, series + 1)
+
+    def times_of(self, first: int, end: int) -> Times:
+        """Every time of some series that stand next to each other, one series after another."""
+        lengths = self.lengths[first:end]
+        steps = np.arange(self.offsets[first], self.offsets[end]) - np.repeat(self.offsets[first:end], lengths)
+        starts = np.repeat(self.freq.ordinals(self.starts[first:end]), lengths)
+        return self.freq.times(starts + self.freq.stride * steps)
+
+    def groups(self, steps: int) -> Iterator[tuple[int, int]]:
+        """Series that stand next to each other, the first and the one after the last: so many steps together at most, or one series."""
+        first = 0
+        while first < len(self.ids):
+            end = max(first + 1, int(np.searchsorted(self.offsets, self.offsets[first] + steps, side="right")) - 1)
+            yield first, end
+            first = end
 
     def values(self, series: int, column: str = TARGET) -> Values:
         """One column of a series, as a view."""
