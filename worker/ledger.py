@@ -31,6 +31,9 @@ CHECKPOINT_SHARE = 0.05
 
 RETRY_SECONDS = 0.5
 
+STORAGE_SECONDS = 60.0
+"""How long a finished training waits for room."""
+
 Written = TypeVar("Written")
 
 log = logging.getLogger(__name__)
@@ -144,13 +147,37 @@ class Ledger:
             self._artifacts.delete(old)
         return True
 
+    def store(self, content: bytes) -> str:
+        """Stores what the attempt ends with, for which a storage that takes nothing gets a minute; its digest.
+
+        Raises:
+            LeaseLostError: the job is another attempt's.
+            STORAGE_REFUSES: it takes nothing still.
+        """
+        ends_at = time.monotonic() + STORAGE_SECONDS
+        while True:
+            try:
+                return self._artifacts.put(content)
+            except STORAGE_REFUSES as error:
+                if time.monotonic() > ends_at:
+                    raise
+                log.warning("Job %s: not stored, the storage does not take it: %s", self._lease.job_id, error)
+            self._heartbeat.raise_if_lost()
+            time.sleep(RETRY_SECONDS)
+
     def end(self, write: Callable[[Session], Written]) -> Written:
-        """Writes how the attempt ended; see `settle`.
+        """Writes how the attempt ended, and before it the points that could not be written yet; see `settle`.
 
         Raises:
             LeaseLostError: the job is another attempt's.
         """
-        return self.settle(write)
+
+        def write_all(db: Session) -> Written:
+            if self._points:
+                record_points(db, self._lease, self._points, self._progress)
+            return write(db)
+
+        return self.settle(write_all)
 
     def settle(self, write: Callable[[Session], Written]) -> Written:
         """Writes what the attempt cannot go on without, however long the database is away, as long as the lease may be ours.

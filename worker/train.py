@@ -157,7 +157,7 @@ class TrainAttempt(Attempt):
         content = dump(forecaster)
         new = NewModel(
             name=self._claim.name,
-            digest=self._workplace.artifacts.put(content),
+            digest=self._ledger.store(content),
             size_bytes=len(content),
             spec=forecaster.spec.model_dump(mode="json", by_alias=True),
             spec_digest=spec_digest(forecaster.spec),

@@ -1,5 +1,6 @@
 """What an attempt writes is whole, in order, and never another attempt's."""
 
+import errno
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.errors import LeaseLostError
+from app.store.artifacts import ArtifactStore
 from app.store.database import Database
 from app.store.leases import Claim, claim, confirm_cancel
 from app.store.progress import Point, list_points
@@ -123,6 +125,43 @@ def test_end_is_written_once_the_database_is_back(local_stage: Stage) -> None:
             time.sleep(0.7)
         writer.join(20)
     assert local_stage.job(job).status == "cancelled"
+
+
+def test_end_has_the_points_that_could_not_be_written_before(local_stage: Stage) -> None:
+    got = take(local_stage, job := local_stage.add_job())
+    with writing(local_stage, got) as ledger:
+        ledger.note({"step": 1}, point(1))
+        with away(local_stage.database):
+            ledger.note({"step": 2}, point(2))
+            assert not ledger.flush()
+        ledger.end(lambda db: confirm_cancel(db, got.lease))
+    assert (steps(local_stage, job), local_stage.job(job).progress) == ([1, 2], {"step": 2})
+
+
+def full_for(times: int, artifacts: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So often the storage takes nothing; then it does."""
+    left, put = iter(range(times)), artifacts.put
+
+    def put_or_refuse(content: bytes) -> str:
+        if next(left, None) is None:
+            return put(content)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(artifacts, "put", put_or_refuse)
+    monkeypatch.setattr(ledger_module, "RETRY_SECONDS", 0.01)
+
+
+def test_what_a_training_ends_with_waits_for_room(local_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    full_for(3, local_stage.artifacts, monkeypatch)
+    with writing(local_stage, take(local_stage, local_stage.add_job())) as ledger:
+        assert local_stage.artifacts.read(ledger.store(b"model")) == b"model"
+
+
+def test_what_a_training_ends_with_does_not_wait_for_ever(local_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    full_for(1000, local_stage.artifacts, monkeypatch)
+    monkeypatch.setattr(ledger_module, "STORAGE_SECONDS", 0.05)
+    with writing(local_stage, take(local_stage, local_stage.add_job())) as ledger, pytest.raises(OSError, match="No space left"):
+        ledger.store(b"model")
 
 
 def test_lost_lease_writes_nothing_more(stage: Stage) -> None:
