@@ -1,11 +1,12 @@
 """What does an attempt write about itself? Points, checkpoints and its end; every write is fenced by the lease.
 
-While the database is away points are kept and checkpoints are let go, as they are while the storage takes none: training need not wait. A
-lost lease ends everything, at once.
+While the database is away points and events are kept and checkpoints are let go, as they are while the storage takes none: training need
+not wait. A lost lease ends everything, at once.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from app.errors import LeaseLostError
 from app.store.artifacts import STORAGE_REFUSES, ArtifactStore
 from app.store.database import Database
 from app.store.leases import Lease
-from app.store.progress import Point, record_checkpoint, record_event, record_points
+from app.store.progress import Point, list_events, record_checkpoint, record_event, record_points
 from worker.heartbeat import DATABASE_AWAY, Heartbeat
 
 FLUSH_SECONDS = 1.0
@@ -30,6 +31,9 @@ CHECKPOINT_SHARE = 0.05
 """Large checkpoints are written less often: they may take this share of the time."""
 
 RETRY_SECONDS = 0.5
+
+MOST_EVENTS = 10_000
+"""Of a job that are looked through for those that were written without an answer."""
 
 STORAGE_SECONDS = 60.0
 """How long a finished training waits for room."""
@@ -55,6 +59,8 @@ class Ledger:
         self._lease = lease
         self._heartbeat = heartbeat
         self._points: list[Point] = []
+        self._untold: list[tuple[str, dict[str, object]]] = []
+        self._is_unsure = False
         self._progress: dict[str, object] = {}
         self._step: int | None = None
         self._flushed_at = 0.0
@@ -89,13 +95,25 @@ class Ledger:
             LeaseLostError: the job is another attempt's.
         """
         self._flushed_at = time.monotonic()
-        if not self._try(lambda db: record_points(db, self._lease, self._points, self._progress)):
+        if not self._try(self._record):
             return False
-        self._points = []
+        self._points, self._untold, self._is_unsure = [], [], False
         return True
 
+    def _record(self, db: Session) -> None:
+        """Points first: the end of a phase comes after what was measured in it."""
+        if self._progress or self._points:
+            record_points(db, self._lease, self._points, self._progress)
+        kinds = [kind for kind, _ in self._untold]
+        # The answer to a commit may be what was lost.
+        told = list_events(db, self._lease.owner, self._lease.job_id, 0, MOST_EVENTS, kinds) if self._is_unsure and kinds else []
+        before = [(event.kind, event.data) for event in told]
+        for kind, data in self._untold:
+            if (kind, data) not in before:
+                record_event(db, self._lease, kind, data)
+
     def tell(self, kind: str, data: Mapping[str, object]) -> bool:
-        """Writes an event of the attempt.
+        """Writes an event of the attempt; one that cannot be written is kept, and goes with the next flush or with the end.
 
         Returns:
             Whether it is written; not while the database is away.
@@ -103,7 +121,8 @@ class Ledger:
         Raises:
             LeaseLostError: the job is another attempt's.
         """
-        return self._try(lambda db: record_event(db, self._lease, kind, data))
+        self._untold.append((kind, json.loads(json.dumps(data))))  # as the database has it
+        return self.flush()
 
     @property
     def is_checkpoint_due(self) -> bool:
@@ -166,15 +185,14 @@ class Ledger:
             time.sleep(RETRY_SECONDS)
 
     def end(self, write: Callable[[Session], Written]) -> Written:
-        """Writes how the attempt ended, and before it the points that could not be written yet; see `settle`.
+        """Writes how the attempt ended, and before it the points and events that could not be written yet; see `settle`.
 
         Raises:
             LeaseLostError: the job is another attempt's.
         """
 
         def write_all(db: Session) -> Written:
-            if self._points:
-                record_points(db, self._lease, self._points, self._progress)
+            self._record(db)
             return write(db)
 
         return self.settle(write_all)
@@ -201,6 +219,7 @@ class Ledger:
             self._heartbeat.lose()
             raise
         except DATABASE_AWAY as error:
+            self._is_unsure = True
             log.warning("Job %s: not written, the database does not answer: %s", self._lease.job_id, error)
             return False
         return True

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from app.errors import LeaseLostError
 from app.store.artifacts import ArtifactStore
 from app.store.database import Database
 from app.store.leases import Claim, claim, confirm_cancel
-from app.store.progress import Point, list_points
+from app.store.progress import Point, list_events, list_points
 from app.store.tables import CheckpointRow, JobRow
 from tests.worker.stage import Stage, away, wait_until
 from worker import ledger as ledger_module
@@ -133,9 +134,33 @@ def test_end_has_the_points_that_could_not_be_written_before(local_stage: Stage)
         ledger.note({"step": 1}, point(1))
         with away(local_stage.database):
             ledger.note({"step": 2}, point(2))
-            assert not ledger.flush()
+            assert not ledger.tell("phase", {"losses": (0.1, None)})
         ledger.end(lambda db: confirm_cancel(db, got.lease))
     assert (steps(local_stage, job), local_stage.job(job).progress) == ([1, 2], {"step": 2})
+    assert told(local_stage, job) == [{"losses": [0.1, None]}]
+
+
+def test_event_whose_commit_was_not_answered_is_not_told_twice(local_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    got = take(local_stage, job := local_stage.add_job())
+    with writing(local_stage, got) as ledger:
+        begin = local_stage.database.begin
+
+        @contextmanager
+        def begin_and_lose_the_answer() -> Iterator[Session]:
+            with begin() as db:
+                yield db
+            raise sa.exc.OperationalError("commit", {}, OSError("gone"))
+
+        monkeypatch.setattr(local_stage.database, "begin", begin_and_lose_the_answer)
+        assert not ledger.tell("phase", {"stage": 0})
+        monkeypatch.undo()
+        assert ledger.tell("phase", {"stage": 1})
+    assert told(local_stage, job) == [{"stage": 0}, {"stage": 1}]
+
+
+def told(stage: Stage, job: str) -> list[dict[str, object]]:
+    with stage.database.read() as db:
+        return [event.data for event in list_events(db, stage.owner, job, 0, 100, ["phase"])]
 
 
 def full_for(times: int, artifacts: ArtifactStore, monkeypatch: pytest.MonkeyPatch) -> None:
