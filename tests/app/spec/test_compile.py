@@ -228,10 +228,8 @@ def test_repeats_within_repeats_are_counted_and_not_followed() -> None:
     network: dict[str, Any] = LSTM
     for _ in range(12):
         network = {**stack(network), "repeat": 64}
-    began_at = time.perf_counter()
-    found = faults({"network": network})
-    assert time.perf_counter() - began_at < 0.1
-    assert "blocks; at most 256" in found["#/network"]
+    # Followed, they would take for ever.
+    assert "blocks; at most 256" in faults({"network": network})["#/network"]
 
 
 @given(documents())
