@@ -76,6 +76,7 @@ class TrainAttempt(Attempt):
             joint = score(reference, material, reference.season)["model"]
             self._ledger.tell("comparison", asdict(compare(training.progress.outcomes, scores["model"], joint)))
         self._heed()
+        self._ledger.note(self._told(Reading(training).progress()))  # what a job that has ended tells: its last phase
         self._store(learnt_on(forecaster, final), training, scores)
 
     def _begin(self, spec: ForecasterSpec, training: Training) -> None:
