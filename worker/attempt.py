@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.errors import JobError, LeaseLostError, TimedOutError
+from app.queue import Queue
 from app.store.artifacts import ArtifactStore
 from app.store.database import Database
 from app.store.leases import Claim, confirm_cancel, fail, release
@@ -17,6 +20,8 @@ from worker.counting import Counts, worker_name
 from worker.failures import failure_of
 from worker.heartbeat import Heartbeat, Order
 from worker.ledger import Ledger
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,7 @@ class Workplace:
         threads: that one training may use.
         counts: what this process counts.
         traces: where spans go.
+        queue: where jobs are announced that an attempt makes; a reconciler does it otherwise, a little later.
     """
 
     database: Database
@@ -38,6 +44,24 @@ class Workplace:
     threads: int
     counts: Counts = field(default_factory=lambda: Counts(worker_name(os.getppid())))
     traces: Traces = NO_TRACES
+    queue: Queue | None = None
+
+
+def attempt_at(kind: type[Attempt], claimed: Claim, workplace: Workplace, drain: threading.Event) -> None:
+    """Do a job, under its lease; a lost one ends without a word, as the job is somebody else's.
+
+    Args:
+        kind: of the attempt.
+        claimed: the job.
+        workplace: what to run it with.
+        drain: set when the worker is to end.
+    """
+    log.info("Job %s: attempt %d begins.", claimed.lease.job_id, claimed.lease.attempt)
+    try:
+        with Heartbeat(workplace.database, claimed.lease, workplace.lease_seconds, drain, counts=workplace.counts) as heartbeat:
+            kind(claimed, workplace, heartbeat).run()
+    except LeaseLostError as error:
+        log.warning("Job %s: %s", claimed.lease.job_id, error.detail)
 
 
 class StoppedError(Exception):

@@ -58,11 +58,12 @@ def make_worker(settings: Settings) -> Celery:
     database = Database(settings.resolved_database_url)
     threads = max(1, (os.cpu_count() or 1) // settings.workers)
     artifacts, traces = open_artifacts(settings.resolved_artifacts_url), open_traces(settings.traces_url, "worker")
-    register_tasks(celery, Workplace(database, artifacts, settings.lease_seconds, threads, traces=traces))
+    queue = Queue(settings.resolved_broker_url)
+    register_tasks(celery, Workplace(database, artifacts, settings.lease_seconds, threads, traces=traces, queue=queue))
     counts = Counts(worker_name(os.getpid()))
     reconciler = Reconciler(
         database,
-        Queue(settings.resolved_broker_url),
+        queue,
         lease_seconds=settings.lease_seconds,
         redispatch_seconds=settings.redispatch_seconds,
         counts=counts,

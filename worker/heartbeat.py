@@ -83,7 +83,7 @@ class Heartbeat:
         self._database = database
         self._lease = lease
         self._lease_seconds = lease_seconds
-        self._drain = drain
+        self.drain = drain
         self._patience_seconds = patience_seconds
         self._parent = os.getppid()
         self._renewed_at = time.monotonic()
@@ -105,7 +105,7 @@ class Heartbeat:
     @property
     def order(self) -> Order:
         """What the attempt is to do now. A lost lease goes before a cancel, a cancel before a pause, that before the worker's end."""
-        if self._answer is Order.GO_ON and self._drain.is_set():
+        if self._answer is Order.GO_ON and self.drain.is_set():
             return Order.DRAIN
         return self._answer
 

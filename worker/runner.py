@@ -13,22 +13,21 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 
-from app.errors import LeaseLostError
 from app.logs import bound
-from app.store.jobs import HELPER
+from app.store.jobs import HELPER, STAGE
 from app.store.leases import Claim, claim
 from app.store.measures import wait_counts
 from app.traces import Attributes
-from worker.attempt import Attempt, Workplace
+from worker.attempt import Attempt, Workplace, attempt_at
 from worker.backtest import BacktestAttempt
 from worker.counting import Counts, process_name
-from worker.heartbeat import DATABASE_AWAY, Heartbeat
+from worker.heartbeat import DATABASE_AWAY
 from worker.memory import give_back_freed_memory
 from worker.search import HelperAttempt, SearchAttempt
-from worker.train import TrainAttempt
+from worker.shared import SharedAttempt, StageAttempt
 
 ATTEMPTS: Mapping[str, type[Attempt]] = MappingProxyType(
-    {"backtest": BacktestAttempt, "search": SearchAttempt, HELPER: HelperAttempt, "train": TrainAttempt}
+    {"backtest": BacktestAttempt, "search": SearchAttempt, HELPER: HelperAttempt, "train": SharedAttempt, STAGE: StageAttempt}
 )
 """By the kind of a job."""
 
@@ -77,13 +76,9 @@ def _claim(job_id: str, workplace: Workplace, take: Callable[..., Claim | None])
 
 
 def _run(claimed: Claim, workplace: Workplace, drain: threading.Event) -> None:
-    log.info("Job %s: attempt %d begins.", claimed.lease.job_id, claimed.lease.attempt)
     _count_claim(claimed, workplace.counts)
     try:
-        with Heartbeat(workplace.database, claimed.lease, workplace.lease_seconds, drain, counts=workplace.counts) as heartbeat:
-            ATTEMPTS[claimed.kind](claimed, workplace, heartbeat).run()
-    except LeaseLostError as error:
-        log.warning("Job %s: %s", claimed.lease.job_id, error.detail)
+        attempt_at(ATTEMPTS[claimed.kind], claimed, workplace, drain)
     finally:
         _write_counts(workplace)
         give_back_freed_memory()

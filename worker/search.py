@@ -23,9 +23,10 @@ from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import UNLIMITED
 from app.spec.parse import parse_spec
 from app.spec.search import SearchPlan, check_draw, search_plan
+from app.store.jobs import end_helpers
 from app.store.leases import finish
 from app.store.tables import TrialRow
-from app.store.trials import Outcome, Pull, end_helpers, end_trial, list_trials, record_window, take_trial
+from app.store.trials import Outcome, Pull, end_trial, list_trials, record_window, take_trial
 from worker.asked import device_of, season_of, threads_of
 from worker.failures import failure_of
 from worker.loading import Loaded, load_panel
@@ -181,7 +182,7 @@ class SearchAttempt(TrialsAttempt):
         self._tell_baseline()
         self._pull()
         self._winner = self._choose()
-        self._ledger.settle(lambda db: end_helpers(db, self._claim.lease.owner, self._search_id))
+        self._ledger.settle(lambda db: end_helpers(db, self._search_id))
         self._train(check_draw(self._plan, self._document, self._winner.drawn, UNLIMITED)[0])
 
     def _tell_baseline(self) -> None:

@@ -7,7 +7,7 @@ points, lease, orders, checkpoints
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -52,13 +52,8 @@ class TrainAttempt(Attempt):
 
     def _train(self, spec: ForecasterSpec) -> None:
         """Train a complete description, from the newest checkpoint on, and store the model."""
-        torch.set_num_threads(threads_of(spec, self._workplace.threads))
-        device = device_of(self._claim.request)
-        loaded = load_panel(self._workplace.artifacts, self._claim.dataset_digest, self._claim.freq, spec)
-        spec, panel, time_kind = loaded.spec, loaded.panel, loaded.time_kind
-        material = prepare(spec, panel, device)
-        stages = plan(spec, is_compared=is_compared(self._claim.request), is_inherited=self._claim.origin_id is not None)
-        training = Training(spec, build(spec), material, device, stages)
+        training, time_kind = self._set_out(spec)
+        spec, material = training.spec, training.material
         if not self._resume(training):
             self._begin(spec, training)
         self._heed()
@@ -78,6 +73,15 @@ class TrainAttempt(Attempt):
         self._heed()
         self._ledger.note(self._told(Reading(training).progress()))  # what a job that has ended tells: its last phase
         self._store(learnt_on(forecaster, final), training, scores)
+
+    def _set_out(self, spec: ForecasterSpec) -> tuple[Training, TimeKind]:
+        """A training before its first batch, and what kind of times its data has."""
+        torch.set_num_threads(threads_of(spec, self._workplace.threads))
+        device = device_of(self._claim.request)
+        loaded = load_panel(self._workplace.artifacts, self._claim.dataset_digest, self._claim.freq, spec)
+        stages = plan(loaded.spec, is_compared=is_compared(self._claim.request), is_inherited=self._claim.origin_id is not None)
+        material = prepare(loaded.spec, loaded.panel, device)
+        return Training(loaded.spec, build(loaded.spec), material, device, stages), loaded.time_kind
 
     def _begin(self, spec: ForecasterSpec, training: Training) -> None:
         """Begin with the weights of models in the network, and of the job's origin as far as they fit."""
@@ -105,7 +109,7 @@ class TrainAttempt(Attempt):
 
     def _fit(self, training: Training) -> None:
         reading = Reading(training)
-        for event in fit(training):
+        for event in self._events(training):
             points = reading.points(event)
             if points or self._ledger.is_note_due or not isinstance(event, Batch):
                 self._ledger.note(self._told(reading.progress()), *points)
@@ -116,6 +120,10 @@ class TrainAttempt(Attempt):
             if self._ledger.is_checkpoint_due and not isinstance(event, Part | Trial):
                 self._checkpoint(training, is_best=isinstance(event, Epoch) and event.is_best)
         self._ledger.flush()
+
+    def _events(self, training: Training) -> Iterator[Event]:
+        """What happens, as it does."""
+        return fit(training)
 
     def _tell(self, event: Event, training: Training) -> None:
         match event:
@@ -169,9 +177,13 @@ class TrainAttempt(Attempt):
         )
 
         def write(db: Session) -> list[str]:
-            unneeded = forget_checkpoints(db, self._claim.lease)
+            unneeded = self._forget(db)
             succeed(db, self._claim.lease, new)
             return unneeded
 
         for digest in self._ledger.end(write):
             self._workplace.artifacts.delete(digest)
+
+    def _forget(self, db: Session) -> list[str]:
+        """Let go of what the job could go on from, now that it has ended; the digests that nothing points at any more."""
+        return forget_checkpoints(db, self._claim.lease)

@@ -68,7 +68,7 @@ class JobBody(BaseModel):
 
     `architecture` is the complete document that it trains, `init_from` the model whose weights it begins with, or that a backtest is of;
     `metrics` has the newest values, and the best. A backtest makes no `model`. `parent` is the search that a job of the kind `trials`
-    helps.
+    helps, or the training that one of the kind `stage` does a part of.
     """
 
     id: str

@@ -12,7 +12,7 @@ from app.api.bodies import Id
 from app.api.job_body import JobBody, job_body
 from app.api.jobs import announce
 from app.api.services import Served
-from app.store.jobs import get_job, list_checkpoints, pause_job, resume_job
+from app.store.jobs import get_job, list_checkpoints, pause_job, refuse_stage, resume_job
 
 router = APIRouter(tags=["jobs"])
 
@@ -38,6 +38,7 @@ class CheckpointsBody(BaseModel):
 def pause(job_id: Id, services: Served, asker: Asker, response: Response) -> JobBody:
     """Let a job wait until it is resumed: at once where nobody runs it, else within seconds, with a checkpoint. No attempt is burnt."""
     with services.database.begin() as db:
+        refuse_stage(db, asker.owner, job_id)
         row = pause_job(db, asker.owner, job_id)
     response.status_code = 200 if row.status == "paused" else 202
     return job_body(row)
@@ -47,6 +48,7 @@ def pause(job_id: Id, services: Served, asker: Asker, response: Response) -> Job
 def resume(job_id: Id, services: Served, asker: Asker, response: Response) -> JobBody:
     """Let a paused job go on from its newest checkpoint. One that is not paused and has not ended stays as it is."""
     with services.database.begin() as db:
+        refuse_stage(db, asker.owner, job_id)
         row = resume_job(db, asker.owner, job_id)
     if row.status == "queued" and row.dispatched_at is None:
         announce(services, row)

@@ -21,7 +21,7 @@ from app.errors import ConflictError, UnavailableError
 from app.logs import bound
 from app.store.datasets import hold_dataset
 from app.store.idempotency import Answered, remember, replay
-from app.store.jobs import cancel_job, get_job, insert_job, list_attempts, list_jobs, mark_dispatched, retry_job
+from app.store.jobs import cancel_job, get_job, insert_job, list_attempts, list_jobs, mark_dispatched, refuse_stage, retry_job
 from app.store.models import hold_model
 from app.store.progress import list_events
 from app.store.tables import JobRow
@@ -196,6 +196,7 @@ def get_one(job_id: Id, services: Served, asker: Asker, if_none_match: IfNoneMat
 def cancel(job_id: Id, services: Served, asker: Asker, response: Response) -> JobBody:
     """End a job: at once where nobody runs it, else within seconds. A job that has ended stays as it is."""
     with services.database.begin() as db:
+        refuse_stage(db, asker.owner, job_id)
         row = cancel_job(db, asker.owner, job_id)
     response.status_code = 200 if has_ended(row) else 202
     return job_body(row)
@@ -210,6 +211,7 @@ def cancel(job_id: Id, services: Served, asker: Asker, response: Response) -> Jo
 def retry(job_id: Id, services: Served, asker: Asker, response: Response) -> JobBody:
     """Queue a failed or cancelled job again; it goes on from its newest checkpoint, or begins anew where it has none."""
     with services.database.begin() as db:
+        refuse_stage(db, asker.owner, job_id)
         row = retry_job(db, asker.owner, job_id)
     if row.status == "queued" and row.dispatched_at is None:
         announce(services, row)

@@ -41,7 +41,8 @@ class PhaseReport(BaseModel):
 
     `lr` is the learning rate at its start.
 
-    `is_reference`: it is the joint training that the others are compared with, and no part of the model.
+    `is_reference`: it is the joint training that the others are compared with, and no part of the model. `job` is the one that did it for
+    this one, where another worker had time.
     """
 
     name: str
@@ -54,6 +55,7 @@ class PhaseReport(BaseModel):
     cpu_seconds: float | None = None
     is_reference: bool = False
     lr: float | None = None
+    job: str | None = None
 
 
 class RangeTestReport(BaseModel):

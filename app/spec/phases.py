@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from app.errors import Fault
-from app.spec.blocks import WITHOUT_WEIGHTS, Autoencoder, Block, Connect, Model, Stack, every, inside, names_in
+from app.spec.blocks import WITHOUT_WEIGHTS, Autoencoder, Block, Connect, Model, Share, Stack, every, inside, names_in
 from app.spec.forecaster import ForecasterSpec
 from app.spec.leaves import Smooth
 from app.spec.reconstruction import autoencoders, reconstruct_faults
@@ -61,6 +61,31 @@ def plan(spec: ForecasterSpec, *, is_compared: bool = False, is_inherited: bool 
         return tuple(stages)
     (joint,) = _stages(spec, Phase(learn="all"))
     return replace(joint, name="all, for comparison", kept_as=REFERENCE), replace(stages[0], restarts=True), *stages[1:]
+
+
+def side_by_side(spec: ForecasterSpec, stages: tuple[Stage, ...], first: int) -> range:
+    """Stages from one on, by number, that need nothing of one another: branches of one connection, learnt in any order or at once.
+
+    It alone where branches share weights, or words of an input, which each of them would move.
+
+    Args:
+        spec: the description.
+        stages: its plan, or one that is compared or of an ensemble.
+        first: the number of a stage.
+    """
+    shares = any(isinstance(block, Share) or (isinstance(block, Connect) and block.share_weights) for block in every(spec.network))
+    last = first + 1
+    if not shares and not any(group.known == "static" for group in spec.inputs.values()):
+        while last < len(stages) and _is_beside(stages[last - 1], stages[last]):
+            last += 1
+    return range(first, last)
+
+
+def _is_beside(before: Stage, stage: Stage) -> bool:
+    """Whether a stage is of the next branch, and begins with nothing that the one before it has left."""
+    if before.branch is None or stage.branch is None or stage.restarts or stage.drawn_as is not None:
+        return False
+    return stage.branch > before.branch and (stage.first, stage.fold, before.kept_as) == (before.first, before.fold, None)
 
 
 def _refit(spec: ForecasterSpec, draw: int) -> Stage:

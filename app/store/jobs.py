@@ -25,9 +25,11 @@ from app.store.tables import LIVE_STATES, AttemptRow, CheckpointRow, EventRow, J
 HELPER = "trials"
 """The kind of a job that helps a search."""
 
-LONGEST_HELPED = 100
-"""Characters of a search's name in its helpers' names."""
+STAGE = "stage"
+"""The kind of a job that does one stage of a training."""
 
+LONGEST_NAMED = 100
+"""Characters of a job's name in the names of those that help it."""
 
 ATTEMPTS = 3
 """Workers that a job may lose, from its beginning and again from each retry."""
@@ -40,7 +42,8 @@ NOT_ANNOUNCED: Mapping[str, Any] = MappingProxyType({"dispatched_at": None, "dis
 class NewJob:
     """What a job is made of; `spec` is complete and proven, `request` is as it was sent, and completed for a search.
 
-    The origin is the model that it starts from, the parent is the search that it helps; of its own it has so many helpers.
+    The origin is the model that it starts from, the parent is the search that it helps, or the training that it is a stage of; of its own
+    it has so many helpers.
     """
 
     kind: str
@@ -80,7 +83,7 @@ def _insert_helpers(db: Session, owner: str, new: NewJob, parent_id: str) -> Non
     """Jobs that take trials of a search; a worker's reconciler announces them."""
     for number in range(1, new.helpers + 1):
         request = {**new.request, "search": parent_id}
-        name = f"{new.name[:LONGEST_HELPED]} (helper {number})"
+        name = f"{new.name[:LONGEST_NAMED]} (helper {number})"
         own: dict[str, Any] = {"kind": HELPER, "max_runtime_seconds": None, "metadata": {}, "helpers": 0}
         insert_job(db, owner, replace(new, name=name, request=request, parent_id=parent_id, **own))
 
@@ -149,6 +152,25 @@ def cancel_job(db: Session, owner: str, job_id: str) -> JobRow:
         for helper in _helpers_of(db, row, LIVE_STATES):
             cancel_job(db, owner, helper)
     return row
+
+
+def end_helpers(db: Session, parent_id: str) -> None:
+    """End the jobs that help another one and that are not over."""
+    helpers = sa.select(JobRow.owner_id, JobRow.id).where(JobRow.parent_id == parent_id, JobRow.status.in_(LIVE_STATES))
+    for owner, job_id in db.execute(helpers.order_by(JobRow.id)).all():
+        cancel_job(db, owner, job_id)
+
+
+def refuse_stage(db: Session, owner: str, job_id: str) -> None:
+    """A stage goes the way of its training.
+
+    Raises:
+        NotFoundError: the owner has no such job.
+        ConflictError: it is a stage of a training.
+    """
+    row = get_job(db, owner, job_id)
+    if row.kind == STAGE:
+        raise ConflictError(f"{job_id} is a stage of {row.parent_id}, and goes its way; ask that of {row.parent_id}")
 
 
 def _helpers_of(db: Session, row: JobRow, states: Sequence[str]) -> Sequence[str]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.store.database import utc_in, utc_now
 from app.store.ids import new_id
+from app.store.jobs import end_helpers
 from app.store.progress import append_event, hold
 from app.store.tables import HELD_STATES, AttemptRow, CheckpointRow, DatasetVersionRow, JobRow, ModelRow
 
@@ -194,6 +195,8 @@ def _end(db: Session, row: JobRow, status: str, outcome: str, **data: object) ->
     db.execute(sa.update(JobRow).where(JobRow.id == row.id).values(finished_at=utc_now()).execution_options(synchronize_session=False))
     _close_attempts(db, row.id, outcome)
     append_event(db, row.id, "state", {"status": status, **data})
+    if status != "succeeded":
+        end_helpers(db, row.id)  # who has succeeded ends them itself, or has waited for them
 
 
 def _close_attempts(db: Session, job_id: str, outcome: str) -> None:

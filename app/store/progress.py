@@ -126,7 +126,12 @@ def forget_checkpoints(db: Session, lease: Fence) -> list[str]:
         LeaseLostError: the attempt is not the job's any more.
     """
     hold(db, lease)
-    rows = db.scalars(sa.select(CheckpointRow).where(CheckpointRow.job_id == lease.job_id)).all()
+    return forget_checkpoints_of(db, [lease.job_id])
+
+
+def forget_checkpoints_of(db: Session, job_ids: Collection[str]) -> list[str]:
+    """Drop all checkpoints of some jobs; the digests that no checkpoint points at any more."""
+    rows = db.scalars(sa.select(CheckpointRow).where(CheckpointRow.job_id.in_(job_ids))).all()
     for row in rows:
         db.delete(row)
     db.flush()

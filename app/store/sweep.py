@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from app.store.database import utc_in, utc_now
+from app.store.jobs import end_helpers
 from app.store.progress import append_event
 from app.store.tables import AttemptRow, JobRow
 
@@ -44,6 +45,7 @@ def fail_exhausted(db: Session) -> list[str]:
     found = _move(db, lost, status="failed", lease_until=None, finished_at=utc_now(), error=error)
     for job_id in found:
         append_event(db, job_id, "state", {"status": "failed", "error": error})
+        end_helpers(db, job_id)
     return found
 
 

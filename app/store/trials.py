@@ -19,7 +19,6 @@ from sqlalchemy.orm import Session
 
 from app.errors import LeaseLostError
 from app.store.database import utc_now
-from app.store.jobs import cancel_job
 from app.store.leases import Lease
 from app.store.progress import append_event, hold
 from app.store.tables import HELD_STATES, LIVE_STATES, AttemptRow, JobRow, TrialRow
@@ -147,13 +146,6 @@ def _end(db: Session, row: TrialRow, outcome: Outcome) -> None:
     db.execute(sa.update(TrialRow).where(mine).values(ended_at=utc_now()).execution_options(synchronize_session=False))
     told = {"trial": row.number, "state": row.state, "score": row.score, "standard_error": row.standard_error, "reason": row.reason}
     append_event(db, row.job_id, "trial", {**told, "drawn": row.drawn, "parameters": row.parameters})
-
-
-def end_helpers(db: Session, owner: str, search_id: str) -> None:
-    """End the jobs that help a search and that are not over."""
-    helpers = sa.select(JobRow.id).where(JobRow.parent_id == search_id, JobRow.owner_id == owner, JobRow.status.in_(LIVE_STATES))
-    for job_id in db.scalars(helpers.order_by(JobRow.id)).all():
-        cancel_job(db, owner, job_id)
 
 
 def _mine(db: Session, lease: Lease, search_id: str, number: int) -> TrialRow | None:

@@ -79,7 +79,7 @@ class Training:
         self.material = material
         self.head = build_head(spec)
         self.stages, self.progress = stages or plan(spec), Progress()
-        self._spec, self._device = spec, device
+        self.spec, self._device = spec, device
         self._span = (spec.context or 1) + (spec.horizon or 1)
         # Where a step or a test of rates began that goes on: what a checkpoint keeps meanwhile.
         self.held: tuple[dict[str, Tensor], dict[str, Any]] | None = None
@@ -91,20 +91,20 @@ class Training:
         """Take some of the first weights from elsewhere; the others are as they were drawn."""
         self.network.load_state_dict({**self.network.state_dict(), **weights})
         self.kept: Kept = {START: clone(self.network.state_dict())} if any(stage.restarts for stage in self.stages) else {}
-        self._begin_stage()
+        self.begin_stage()
 
-    def _begin_stage(self) -> None:
+    def begin_stage(self) -> None:
         """Freeze what does not learn, and take a new optimiser."""
         stage = self.stages[min(self.progress.stage, len(self.stages) - 1)]
         if stage.restarts and START in self.kept:
             self.network.load_state_dict(self.kept[START])
         if stage.drawn_as is not None:
-            draw_first(self._spec, self.network, self.material, stage.drawn_as)
+            draw_first(self.spec, self.network, self.material, stage.drawn_as)
         self.lessons = lessons_of(stage, self.material.split, self._span)
-        self.run = StageRun(self._spec, stage, self.network, self._device)
+        self.run = StageRun(self.spec, stage, self.network, self._device)
         self.optimizer = optimiser_of(self.network, self.run.learners.values(), self.settings)
         lesson = Lesson(self.material.source, self.lessons.train, self.head, self._device)
-        self.stepper = Stepper(self._spec, self.run, lesson, self.optimizer, self.progress.halvings)
+        self.stepper = Stepper(self.spec, self.run, lesson, self.optimizer, self.progress.halvings)
         self.best = clone(self.run.weights())
         self._is_cached = False
 
@@ -147,7 +147,7 @@ class Training:
     def restore(self, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
         """Go on from what `capture` gave."""
         self.progress, self.kept = progress_in(document), kept_in(tensors)
-        self._begin_stage()
+        self.begin_stage()
         self.run.load(part(tensors, "now."))
         self.best = {name: tensor.to(self._device) for name, tensor in part(tensors, "best.").items()}
         restore_optimizer(tensors, self.run.learners, self.optimizer)
@@ -163,7 +163,7 @@ class Training:
         self.kept = kept_after(self.run, self.stages[progress.stage + 1 :], self.kept)
         self.progress = progress.next_stage(outcome)
         if not self.is_done:
-            self._begin_stage()
+            self.begin_stage()
         return outcome
 
     def look(self) -> Look:

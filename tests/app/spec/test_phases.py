@@ -10,7 +10,7 @@ from app.spec.compile import compile_spec
 from app.spec.forecaster import ForecasterSpec
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
-from app.spec.phases import plan
+from app.spec.phases import plan, side_by_side
 
 LSTM: dict[str, Any] = {"kind": "lstm", "units": 4}
 BRANCHES: dict[str, Any] = {"kind": "connect", "branches": [{**LSTM, "name": "demand"}, {"kind": "gru", "units": 3}]}
@@ -168,3 +168,20 @@ def test_a_merge_with_weights_of_its_own_wants_a_phase_that_trains_it(merge: str
 def test_no_block_may_be_called_as_the_decoder_is() -> None:
     with pytest.raises(SpecError, match="choose another name"):
         compile_spec(spec_of({**LSTM, "name": "decoder"}, {"learn": "all"}), NetworkLimits())
+
+
+def test_branches_of_one_connection_can_be_learnt_side_by_side_unless_they_share_weights() -> None:
+    spec = spec_of(stack(LSTM, BRANCHES, LSTM, BRANCHES | {"branches": [LSTM] * 3}), {"learn": "each branch"}, {"learn": "all"})
+    planned = plan(spec)
+    beside = [list(side_by_side(spec, planned, first)) for first in range(len(planned))]
+    assert beside == [[0], [1, 2], [2], [3], [4, 5, 6], [5, 6], [6], [7], [8]]
+    shared = spec_of({**BRANCHES, "branches": [LSTM, LSTM], "share_weights": True}, {"learn": "each branch"})
+    assert list(side_by_side(shared, plan(shared), 0)) == [0]
+
+
+def test_branches_without_each_fold_are_side_by_side_within_their_fold() -> None:
+    spec = spec_of(BRANCHES, {"learn": "each branch", "folds": 2})
+    planned = plan(spec)
+    assert [list(side_by_side(spec, planned, first)) for first in (0, 2, 4)] == [[0, 1], [2, 3], [4, 5]]
+    twice = spec_of(BRANCHES, {"learn": "each branch"}, {"learn": "each branch"})
+    assert [list(side_by_side(twice, plan(twice), first)) for first in (0, 3)] == [[0, 1], [3, 4]]

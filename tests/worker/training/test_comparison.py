@@ -39,7 +39,7 @@ def test_the_phases_go_as_without_a_comparison_and_the_joint_training_as_without
         for _ in fit(training):
             pass
     assert all(torch.equal(weight, both.network.state_dict()[name]) for name, weight in plain.network.state_dict().items())
-    reference = network_aside(both._spec, both, REFERENCE).state_dict()
+    reference = network_aside(both.spec, both, REFERENCE).state_dict()
     assert all(torch.equal(weight, reference[name]) for name, weight in joint.network.state_dict().items())
     losses = [outcome.val_loss for outcome in both.progress.outcomes]
     assert losses == [outcome.val_loss for training in (joint, plain) for outcome in training.progress.outcomes]

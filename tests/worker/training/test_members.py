@@ -24,13 +24,13 @@ def trained(training: Training) -> Training:
 
 
 def forecaster_from(training: Training) -> Forecaster:
-    _, final = members_of(training._spec, training)
-    return forecaster_of(training._spec, final, training.material, freq="D", season=SEASON, time_kind="naive")
+    _, final = members_of(training.spec, training)
+    return forecaster_of(training.spec, final, training.material, freq="D", season=SEASON, time_kind="naive")
 
 
 def test_the_first_member_is_the_network_of_a_training_without_others() -> None:
     alone = trained(training_of(spec_of(training=TRAINING))).network.state_dict()
-    _, members = members_of((three := trained(training_of(spec_of(**THREE))))._spec, three)
+    _, members = members_of((three := trained(training_of(spec_of(**THREE)))).spec, three)
     assert len(members) == 3
     for name, weight in members[0].state_dict().items():
         torch.testing.assert_close(weight, alone[name], rtol=0, atol=0)
@@ -40,10 +40,10 @@ def test_the_first_member_is_the_network_of_a_training_without_others() -> None:
 def test_each_is_scored_before_its_refit() -> None:
     training = trained(training_of(spec_of(training=TRAINING | {"members": 2, "refit": True})))
     assert [stage.name for stage in training.stages] == [f"{what}, member {one} of 2" for one in (1, 2) for what in ("all", "refit")]
-    judged, final = members_of(training._spec, training)
+    judged, final = members_of(training.spec, training)
     assert (len(judged), len(final), len({*training.kept})) == (2, 2, 4)
     scores = score(
-        forecaster_of(training._spec, judged, training.material, freq="D", season=SEASON, time_kind="naive"), training.material, SEASON
+        forecaster_of(training.spec, judged, training.material, freq="D", season=SEASON, time_kind="naive"), training.material, SEASON
     )
     assert np.isfinite(scores["model"]["mase"] or np.nan)
 
@@ -54,7 +54,7 @@ def test_a_forecast_is_the_median_of_theirs_and_comes_back_from_bytes(head: dict
     forecaster = forecaster_from(training)
     windows = training.material.source.batch(training.material.split.test.position)
     mean, quantiles = forecaster.forecast_windows(windows, (0.1, 0.5, 0.9))
-    alone = [Forecaster(training._spec, one, "D", SEASON, "naive", training.material.scaling) for one in forecaster.members]
+    alone = [Forecaster(training.spec, one, "D", SEASON, "naive", training.material.scaling) for one in forecaster.members]
     np.testing.assert_allclose(mean, np.median([one.forecast_windows(windows, ())[0] for one in alone], axis=0), rtol=1e-6)
     assert (np.diff(quantiles, axis=2) >= 0).all()
     again = load(dump(forecaster))

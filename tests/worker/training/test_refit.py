@@ -33,7 +33,7 @@ def test_what_is_scored_is_the_network_of_the_same_training_without_a_refit() ->
     training, plain = training_of(spec_of(**REFIT)), training_of(spec_of(training=REFIT["training"] | {"refit": False}))
     trained(training)
     trained(plain)
-    judged = network_aside(training._spec, training, JUDGED).state_dict()
+    judged = network_aside(training.spec, training, JUDGED).state_dict()
     for name, weight in plain.network.state_dict().items():
         torch.testing.assert_close(judged[name], weight, rtol=0, atol=0)
     assert any(not torch.equal(weight, judged[name]) for name, weight in training.network.state_dict().items())

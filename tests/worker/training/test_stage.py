@@ -92,7 +92,7 @@ def test_after_all_phases_every_weight_has_learnt(kind: str) -> None:
     # A bias that another one is added to may stay; nothing that an `only` or `freeze` left out may move.
     expected = {weight for weight in first if "blocks.0" in weight} if kind == "only and freeze" else set()
     assert untouched == expected
-    assert [name for name, *_ in stages] == [stage.name for stage in plan(training._spec)]
+    assert [name for name, *_ in stages] == [stage.name for stage in plan(training.spec)]
 
 
 def test_the_parameters_that_each_stage_trains_are_those_of_its_blocks_and_its_head() -> None:

@@ -123,7 +123,7 @@ def test_noise_is_on_what_is_known_up_to_the_cutoff_alone() -> None:
     }
     training = training_of(spec_of(inputs=inputs, training={"input_noise": 0.5}))
     windows = training.material.source.batch(training.material.split.train.position)
-    noisy = InputNoise(training._spec).added(windows)
+    noisy = InputNoise(training.spec).added(windows)
     difference = noisy.inputs["past"] - windows.inputs["past"]
     assert 0.45 < difference[..., :2].std() < 0.55
     assert torch.equal(noisy.inputs["past"][..., 2:], windows.inputs["past"][..., 2:])

@@ -1,0 +1,191 @@
+"""How is a training shared with workers that have nothing to do? Stages that need nothing of one another become jobs.
+
+    training  ... -> [checkpoint, jobs of the kind `stage`] -> does what nobody has begun, waits for the rest -> takes all over -> ...
+    stage     checkpoint of the training -> one stage of it -> checkpoint, succeeded
+
+The training does not give its place away while it waits: a stage that comes back to the queue, as its worker was lost, is done here if
+nobody else is there (docs/decisions/0032).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from app.errors import InterruptedJobError, JobError, UnavailableError
+from app.forecasting.checkpoint import pack, unpack
+from app.logs import bound
+from app.spec.parse import parse_spec
+from app.spec.phases import side_by_side
+from app.store.jobs import mark_dispatched
+from app.store.leases import claim, finish
+from app.store.parts import Beginning, Part, count_idle, forget_parts, insert_parts, list_parts, newest_checkpoint
+from app.store.progress import Point, list_events, list_points, record_checkpoint
+from worker.attempt import attempt_at
+from worker.counting import process_name
+from worker.reading import Reading, steps_at_most
+from worker.train import TrainAttempt
+from worker.training.aside import Taken, confine, take_over
+from worker.training.events import Event
+from worker.training.fit import Training, fit
+from worker.training.state import StageOutcome
+
+PAUSE_SECONDS = 0.5
+"""Between two looks at stages that others do."""
+
+RETOLD = ("log", "range_test")
+"""Events of a stage that its training tells too; it tells of the phase and of the gradients itself."""
+
+MOST_TOLD = 100_000
+
+log = logging.getLogger(__name__)
+
+
+class StageAttempt(TrainAttempt):
+    """An attempt at one stage of another job's training."""
+
+    def _work(self) -> None:
+        self._ledger.note({"phase": "prepare"})
+        training, _ = self._set_out(parse_spec(self._claim.spec))
+        if not self._resume(training):
+            raise JobError("what this stage was to begin with cannot be read; retry the job that it is a stage of", code="internal")
+        confine(training, int(self._claim.request["stage"]))
+        self._heed()
+        self._fit(training)
+        self._hand_over(training)
+
+    def _told(self, progress: dict[str, object]) -> dict[str, object]:
+        """How far the stage is: what is told of the whole training is its own matter."""
+        return {**progress, "fraction": None, "eta_seconds": None}
+
+    def _hand_over(self, training: Training) -> None:
+        tensors, document = training.capture()
+        content = pack(tensors, document | {"seconds": self._seconds()})
+        digest, lease, step = self._ledger.store(content), self._claim.lease, training.progress.step
+
+        def write(db: Session) -> list[str]:
+            unneeded = record_checkpoint(db, lease, digest, len(content), step, is_best=True)
+            finish(db, lease)
+            return unneeded
+
+        for old in self._ledger.end(write):
+            self._workplace.artifacts.delete(old)
+
+
+class SharedAttempt(TrainAttempt):
+    """An attempt at a training, whose stages others may do."""
+
+    def _events(self, training: Training) -> Iterator[Event]:
+        self._share(training)
+        for event in fit(training):
+            yield event
+            if isinstance(event, StageOutcome):
+                self._share(training)
+
+    def _share(self, training: Training) -> None:
+        """Have the next stages done by whoever has time, where they can be done at once; otherwise they are done here, one by one."""
+        if training.is_done or training.progress.stage_step:
+            return
+        numbers = side_by_side(training.spec, training.stages, training.progress.stage)
+        stages = {number: training.stages[number].name for number in numbers}
+        parts = self._ledger.settle(lambda db: list_parts(db, self._claim.lease, stages))
+        if not parts and len(stages) > 1 and self._ledger.settle(lambda db: count_idle(db, self._claim.queue)):
+            parts = self._hand_out(training, stages)
+        if not parts:
+            return
+        self._await(training, stages)
+        for part in parts:
+            self._take_over(training, part)
+
+    def _hand_out(self, training: Training, stages: Mapping[int, str]) -> Sequence[Part]:
+        tensors, document = training.capture()
+        content = pack(tensors, document | {"seconds": 0.0})
+        beginning = Beginning(self._ledger.store(content), len(content), training.progress.step)
+        parts = self._ledger.settle(lambda db: insert_parts(db, self._claim.lease, stages, beginning))
+        self._announce(parts[1:])  # the first is done here, at once
+        return parts
+
+    def _announce(self, parts: Sequence[Part]) -> None:
+        if self._workplace.queue is None:
+            return
+        for part in parts:
+            try:
+                self._workplace.queue.submit(part.job_id, self._claim.queue, part.priority)
+            except UnavailableError as error:
+                log.warning("Not announced: %s", error.detail)
+                return
+            self._ledger.settle(partial(mark_dispatched, job_id=part.job_id))
+
+    def _await(self, training: Training, stages: Mapping[int, str]) -> None:
+        """Do what nobody has begun, and wait for the others.
+
+        Raises:
+            JobError: a stage has failed.
+        """
+        reading = Reading(training)
+        while True:
+            self._heed(lambda: self._checkpoint(training, is_best=False))
+            parts = self._ledger.settle(lambda db: list_parts(db, self._claim.lease, stages))
+            ahead = sum(part.step - part.begun_at for part in parts)
+            told, step = reading.progress(), training.progress.step + ahead
+            names = ", ".join(stages[part.stage] for part in parts if part.status != "succeeded")
+            self._ledger.note({**told, "phase": names or told["phase"], "step": step, "fraction": _share_of(step, training)})
+            for part in parts:
+                _raise_if_failed(part)
+            if all(part.status == "succeeded" for part in parts):
+                return
+            if not any(self._do(part) for part in parts if part.status == "queued"):
+                time.sleep(PAUSE_SECONDS)
+
+    def _do(self, part: Part) -> bool:
+        """Do a stage here, if nobody else has taken it."""
+        place = self._workplace
+        claimed = self._ledger.settle(lambda db: claim(db, part.job_id, worker=process_name(), lease_seconds=place.lease_seconds))
+        if claimed is not None:
+            with bound(job_id=part.job_id, attempt=claimed.lease.attempt):
+                attempt_at(StageAttempt, claimed, place, self._heartbeat.drain)
+        return claimed is not None
+
+    def _take_over(self, training: Training, part: Part) -> None:
+        lease = self._claim.lease
+        digest = self._ledger.settle(lambda db: newest_checkpoint(db, lease, part.job_id))
+        taken = take_over(training, *unpack(self._workplace.artifacts.read(digest)), part.begun_at)
+        points = self._ledger.settle(lambda db: list_points(db, lease.owner, part.job_id, 0, MOST_TOLD))
+        events = self._ledger.settle(lambda db: list_events(db, lease.owner, part.job_id, 0, MOST_TOLD, RETOLD))
+        here = [_moved(Point(point.step, point.values), taken) for point in points]
+        self._ledger.note(self._told(Reading(training).progress()), *here)
+        self._ledger.flush()  # a phase's end comes after its points
+        for event in events:
+            self._ledger.tell(event.kind, event.data)
+        self._ledger.tell("phase", {"stage": part.stage + 1, **asdict(taken.outcome), "job": part.job_id})
+        self._ledger.tell("gradients", asdict(training.progress.look))
+
+    def _forget(self, db: Session) -> list[str]:
+        return [*super()._forget(db), *forget_parts(db, self._claim.lease)]
+
+
+def _share_of(step: int, training: Training) -> float:
+    return round(min(1.0, step / steps_at_most(training)), 4)
+
+
+def _moved(point: Point, taken: Taken) -> Point:
+    """A point of a stage, as its training counts."""
+    values = {name: _add(value, taken.epochs if name == "epoch" else 0) for name, value in point.values.items()}
+    return Point(point.step + taken.steps, values)
+
+
+def _add(value: float | None, more: int) -> float | None:
+    return value if value is None else value + more
+
+
+def _raise_if_failed(part: Part) -> None:
+    if part.status in {"failed", "cancelled"}:
+        error = part.error or {"code": "internal", "message": "it was cancelled", "pointer": None, "retryable": True}
+        kind = InterruptedJobError if error["retryable"] else JobError
+        sentence = f"stage {part.stage + 1}, {part.job_id}: {error['message']}"
+        raise kind(sentence, code=error["code"], pointer=error["pointer"] or "")
