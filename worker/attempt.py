@@ -47,11 +47,13 @@ class Workplace:
     queue: Queue | None = None
 
 
-def attempt_at(kind: type[Attempt], claimed: Claim, workplace: Workplace, drain: threading.Event) -> None:
+def attempt_at(
+    kind: Callable[[Claim, Workplace, Heartbeat], Attempt], claimed: Claim, workplace: Workplace, drain: threading.Event
+) -> None:
     """Do a job, under its lease; a lost one ends without a word, as the job is somebody else's.
 
     Args:
-        kind: of the attempt.
+        kind: makes the attempt.
         claimed: the job.
         workplace: what to run it with.
         drain: set when the worker is to end.

@@ -11,23 +11,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 
 from sqlalchemy.orm import Session
 
-from app.errors import InterruptedJobError, JobError, UnavailableError
+from app.errors import InterruptedJobError, JobError, LeaseLostError, UnavailableError
 from app.forecasting.checkpoint import pack, unpack
 from app.logs import bound
 from app.spec.parse import parse_spec
 from app.spec.phases import side_by_side
 from app.store.jobs import mark_dispatched
-from app.store.leases import claim, finish
+from app.store.leases import Claim, claim, finish
 from app.store.parts import Beginning, Part, count_idle, forget_parts, insert_parts, list_parts, newest_checkpoint
 from app.store.progress import Point, list_events, list_points, record_checkpoint
-from worker.attempt import attempt_at
+from worker.attempt import Workplace, attempt_at
 from worker.counting import process_name
+from worker.heartbeat import Heartbeat
 from worker.reading import Reading, steps_at_most
 from worker.train import TrainAttempt
 from worker.training.aside import Taken, confine, take_over
@@ -47,17 +49,34 @@ log = logging.getLogger(__name__)
 
 
 class StageAttempt(TrainAttempt):
-    """An attempt at one stage of another job's training."""
+    """An attempt at one stage of another job's training.
+
+    Args:
+        claimed: the stage.
+        workplace: what to run it with.
+        heartbeat: keeps its lease.
+        beside: called after each batch, where a training does the stage itself and has to tell how far it is.
+    """
+
+    def __init__(self, claimed: Claim, workplace: Workplace, heartbeat: Heartbeat, beside: Callable[[], None] | None = None) -> None:
+        super().__init__(claimed, workplace, heartbeat)
+        self._beside = beside
 
     def _work(self) -> None:
         self._ledger.note({"phase": "prepare"})
         training, _ = self._set_out(parse_spec(self._claim.spec))
         if not self._resume(training):
-            raise JobError("what this stage was to begin with cannot be read; retry the job that it is a stage of", code="internal")
+            raise JobError("what this stage was to begin with cannot be read; ask for its training anew", code="internal")
         confine(training, int(self._claim.request["stage"]))
         self._heed()
         self._fit(training)
         self._hand_over(training)
+
+    def _events(self, training: Training) -> Iterator[Event]:
+        for event in fit(training):
+            yield event
+            if self._beside is not None:
+                self._beside()
 
     def _told(self, progress: dict[str, object]) -> dict[str, object]:
         """How far the stage is: what is told of the whole training is its own matter."""
@@ -127,28 +146,39 @@ class SharedAttempt(TrainAttempt):
         Raises:
             JobError: a stage has failed.
         """
-        reading = Reading(training)
         while True:
             self._heed(lambda: self._checkpoint(training, is_best=False))
-            parts = self._ledger.settle(lambda db: list_parts(db, self._claim.lease, stages))
-            ahead = sum(part.step - part.begun_at for part in parts)
-            told, step = reading.progress(), training.progress.step + ahead
-            names = ", ".join(stages[part.stage] for part in parts if part.status != "succeeded")
-            self._ledger.note({**told, "phase": names or told["phase"], "step": step, "fraction": _share_of(step, training)})
+            parts = self._look_after(training, stages)
             for part in parts:
                 _raise_if_failed(part)
             if all(part.status == "succeeded" for part in parts):
                 return
-            if not any(self._do(part) for part in parts if part.status == "queued"):
+            beside = partial(self._look_beside, training, stages)
+            if not any(self._do(part, beside) for part in parts if part.status == "queued"):
                 time.sleep(PAUSE_SECONDS)
 
-    def _do(self, part: Part) -> bool:
+    def _look_after(self, training: Training, stages: Mapping[int, str]) -> Sequence[Part]:
+        """How the stages are, and how far the training is with them."""
+        parts = self._ledger.settle(lambda db: list_parts(db, self._claim.lease, stages))
+        step = training.progress.step + sum(part.step - part.begun_at for part in parts)
+        names = ", ".join(stages[part.stage] for part in parts if part.status != "succeeded")
+        told = Reading(training).progress()
+        fraction = round(min(1.0, step / steps_at_most(training)), 4)
+        self._ledger.note({**told, "phase": names or told["phase"], "step": step, "fraction": fraction})
+        return parts
+
+    def _look_beside(self, training: Training, stages: Mapping[int, str]) -> None:
+        if self._ledger.is_note_due:
+            with suppress(LeaseLostError):  # the stage is none the worse, and the training hears of it at its end
+                self._look_after(training, stages)
+
+    def _do(self, part: Part, beside: Callable[[], None]) -> bool:
         """Do a stage here, if nobody else has taken it."""
         place = self._workplace
         claimed = self._ledger.settle(lambda db: claim(db, part.job_id, worker=process_name(), lease_seconds=place.lease_seconds))
         if claimed is not None:
             with bound(job_id=part.job_id, attempt=claimed.lease.attempt):
-                attempt_at(StageAttempt, claimed, place, self._heartbeat.drain)
+                attempt_at(partial(StageAttempt, beside=beside), claimed, place, self._heartbeat.drain)
         return claimed is not None
 
     def _take_over(self, training: Training, part: Part) -> None:
@@ -167,10 +197,6 @@ class SharedAttempt(TrainAttempt):
 
     def _forget(self, db: Session) -> list[str]:
         return [*super()._forget(db), *forget_parts(db, self._claim.lease)]
-
-
-def _share_of(step: int, training: Training) -> float:
-    return round(min(1.0, step / steps_at_most(training)), 4)
 
 
 def _moved(point: Point, taken: Taken) -> Point:

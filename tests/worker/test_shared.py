@@ -117,13 +117,13 @@ def test_branches_that_share_weights_stay_with_their_training(local_stage: Stage
 @pytest.mark.parametrize("order", ["drain", "pause"])
 def test_a_shared_training_that_waits_goes_on_to_the_same_network(local_stage: Stage, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
     monkeypatch.setattr(ledger, "CHECKPOINT_SECONDS", 0.0)
-    stage, spec, drain = local_stage, spec_of(epochs=30, first=()), threading.Event()
+    stage, spec, drain = local_stage, spec_of(epochs=10, first=()), threading.Event()
     straight = alone(stage, spec)
     idle_worker(stage)
     job = stage.add_job(spec)
     runner = threading.Thread(target=run, args=(stage, job, drain, 1.0))
     runner.start()
-    wait_until(lambda: any(part.last_step > 20 for part in parts_of(stage, job)), 60)
+    wait_until(lambda: any(part.last_step > 10 for part in parts_of(stage, job)), 60)
     if order == "drain":
         drain.set()
     else:
@@ -138,7 +138,7 @@ def test_a_shared_training_that_waits_goes_on_to_the_same_network(local_stage: S
     ended = run(stage, job)
     assert (ended.status, ended.attempt) == ("succeeded", 2)
     assert_like(stage, ended, straight)
-    assert any((first := resumed_from(stage, part.id)[-1]) is not None and first > 20 for part in parts_of(stage, job))
+    assert any((first := resumed_from(stage, part.id)[-1]) is not None and first > 10 for part in parts_of(stage, job))
 
 
 def test_a_cancel_ends_the_stages_too_and_they_go_their_training_s_way(local_stage: Stage) -> None:
