@@ -23,6 +23,7 @@ from app.forecasting.checkpoint import pack, unpack
 from app.logs import bound
 from app.spec.parse import parse_spec
 from app.spec.phases import side_by_side
+from app.spec.stages import Stage
 from app.store.jobs import mark_dispatched
 from app.store.leases import Claim, claim, finish
 from app.store.parts import Beginning, Part, count_idle, forget_parts, insert_parts, list_parts, newest_checkpoint
@@ -49,7 +50,7 @@ log = logging.getLogger(__name__)
 
 
 class StageAttempt(TrainAttempt):
-    """An attempt at one stage of another job's training.
+    """An attempt at a run of stages of another job's training.
 
     Args:
         claimed: the stage.
@@ -67,7 +68,7 @@ class StageAttempt(TrainAttempt):
         training, _ = self._set_out(parse_spec(self._claim.spec))
         if not self._resume(training):
             raise JobError("what this stage was to begin with cannot be read; ask for its training anew", code="internal")
-        confine(training, int(self._claim.request["stage"]))
+        confine(training, range(*self._claim.request["stages"]))
         self._heed()
         self._fit(training)
         self._hand_over(training)
@@ -110,8 +111,8 @@ class SharedAttempt(TrainAttempt):
         """Have the next stages done by whoever has time, where they can be done at once; otherwise they are done here, one by one."""
         if training.is_done or training.progress.stage_step:
             return
-        numbers = side_by_side(training.spec, training.stages, training.progress.stage)
-        stages = {number: training.stages[number].name for number in numbers}
+        runs = side_by_side(training.spec, training.stages, training.progress.stage)
+        stages = {run: _name_of(training.stages[run.start : run.stop]) for run in runs}
         parts = self._ledger.settle(lambda db: list_parts(db, self._claim.lease, stages))
         if not parts and len(stages) > 1 and self._ledger.settle(lambda db: count_idle(db, self._claim.queue)):
             parts = self._hand_out(training, stages)
@@ -121,7 +122,7 @@ class SharedAttempt(TrainAttempt):
         for part in parts:
             self._take_over(training, part)
 
-    def _hand_out(self, training: Training, stages: Mapping[int, str]) -> Sequence[Part]:
+    def _hand_out(self, training: Training, stages: Mapping[range, str]) -> Sequence[Part]:
         tensors, document = training.capture()
         content = pack(tensors, document | {"seconds": 0.0})
         beginning = Beginning(self._ledger.store(content), len(content), training.progress.step)
@@ -140,7 +141,7 @@ class SharedAttempt(TrainAttempt):
                 return
             self._ledger.settle(partial(mark_dispatched, job_id=part.job_id))
 
-    def _await(self, training: Training, stages: Mapping[int, str]) -> None:
+    def _await(self, training: Training, stages: Mapping[range, str]) -> None:
         """Do what nobody has begun, and wait for the others.
 
         Raises:
@@ -157,17 +158,17 @@ class SharedAttempt(TrainAttempt):
             if not any(self._do(part, beside) for part in parts if part.status == "queued"):
                 time.sleep(PAUSE_SECONDS)
 
-    def _look_after(self, training: Training, stages: Mapping[int, str]) -> Sequence[Part]:
+    def _look_after(self, training: Training, stages: Mapping[range, str]) -> Sequence[Part]:
         """How the stages are, and how far the training is with them."""
         parts = self._ledger.settle(lambda db: list_parts(db, self._claim.lease, stages))
         step = training.progress.step + sum(part.step - part.begun_at for part in parts)
-        names = ", ".join(stages[part.stage] for part in parts if part.status != "succeeded")
+        names = ", ".join(stages[part.stages] for part in parts if part.status != "succeeded")
         told = Reading(training).progress()
         fraction = round(min(1.0, step / steps_at_most(training)), 4)
         self._ledger.note({**told, "phase": names or told["phase"], "step": step, "fraction": fraction})
         return parts
 
-    def _look_beside(self, training: Training, stages: Mapping[int, str]) -> None:
+    def _look_beside(self, training: Training, stages: Mapping[range, str]) -> None:
         if self._ledger.is_note_due:
             with suppress(LeaseLostError):  # the stage is none the worse, and the training hears of it at its end
                 self._look_after(training, stages)
@@ -184,7 +185,7 @@ class SharedAttempt(TrainAttempt):
     def _take_over(self, training: Training, part: Part) -> None:
         lease = self._claim.lease
         digest = self._ledger.settle(lambda db: newest_checkpoint(db, lease, part.job_id))
-        taken = take_over(training, *unpack(self._workplace.artifacts.read(digest)), part.begun_at)
+        taken = take_over(training, part.stages, *unpack(self._workplace.artifacts.read(digest)), begun_at=part.begun_at)
         points = self._ledger.settle(lambda db: list_points(db, lease.owner, part.job_id, 0, MOST_TOLD))
         events = self._ledger.settle(lambda db: list_events(db, lease.owner, part.job_id, 0, MOST_TOLD, RETOLD))
         here = [_moved(Point(point.step, point.values), taken) for point in points]
@@ -192,15 +193,21 @@ class SharedAttempt(TrainAttempt):
         self._ledger.flush()  # a phase's end comes after its points
         for event in events:
             self._ledger.tell(event.kind, event.data)
-        self._ledger.tell("phase", {"stage": part.stage + 1, **asdict(taken.outcome), "job": part.job_id})
+        for number, outcome in zip(part.stages, taken.outcomes, strict=True):
+            self._ledger.tell("phase", {"stage": number + 1, **asdict(outcome), "job": part.job_id})
         self._ledger.tell("gradients", asdict(training.progress.look))
 
     def _forget(self, db: Session) -> list[str]:
         return [*super()._forget(db), *forget_parts(db, self._claim.lease)]
 
 
+def _name_of(stages: Sequence[Stage]) -> str:
+    """What a run of stages is called: as its only stage, or as the member that all are of."""
+    return stages[0].name if len(stages) == 1 else stages[0].name.partition(", ")[2]
+
+
 def _moved(point: Point, taken: Taken) -> Point:
-    """A point of a stage, as its training counts."""
+    """A point of a part, as its training counts."""
     values = {name: _add(value, taken.epochs if name == "epoch" else 0) for name, value in point.values.items()}
     return Point(point.step + taken.steps, values)
 
@@ -213,5 +220,5 @@ def _raise_if_failed(part: Part) -> None:
     if part.status in {"failed", "cancelled"}:
         error = part.error or {"code": "internal", "message": "it was cancelled", "pointer": None, "retryable": True}
         kind = InterruptedJobError if error["retryable"] else JobError
-        sentence = f"stage {part.stage + 1}, {part.job_id}: {error['message']}"
+        sentence = f"stage {part.stages.start + 1}, {part.job_id}: {error['message']}"
         raise kind(sentence, code=error["code"], pointer=error["pointer"] or "")

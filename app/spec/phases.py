@@ -21,7 +21,7 @@ from app.spec.blocks import WITHOUT_WEIGHTS, Autoencoder, Block, Connect, Model,
 from app.spec.forecaster import ForecasterSpec
 from app.spec.leaves import Smooth
 from app.spec.reconstruction import autoencoders, reconstruct_faults
-from app.spec.stages import JUDGED, REFERENCE, REFIT_SHARE, Stage, kept_without, of_members
+from app.spec.stages import JUDGED, REFERENCE, REFIT_SHARE, Stage, kept_without, members_in, of_members
 from app.spec.training import Phase
 
 DECODER = "decoder"
@@ -63,22 +63,26 @@ def plan(spec: ForecasterSpec, *, is_compared: bool = False, is_inherited: bool 
     return replace(joint, name="all, for comparison", kept_as=REFERENCE), replace(stages[0], restarts=True), *stages[1:]
 
 
-def side_by_side(spec: ForecasterSpec, stages: tuple[Stage, ...], first: int) -> range:
-    """Stages from one on, by number, that need nothing of one another: branches of one connection, learnt in any order or at once.
+def side_by_side(spec: ForecasterSpec, stages: tuple[Stage, ...], first: int) -> tuple[range, ...]:
+    """Runs of stages, by number, that begin with a stage and need nothing of one another, so that they can be learnt at once.
 
-    It alone where branches share weights, or words of an input, which each of them would move.
+    Members of an ensemble, or branches of one connection; one run of that stage alone where there is nothing beside it. So it is where
+    branches share weights, or words of an input, which each of them would move.
 
     Args:
         spec: the description.
         stages: its plan, or one that is compared or of an ensemble.
         first: the number of a stage.
     """
+    members = tuple(member for member in members_in(stages) if member.start >= first)
+    if len(members) > 1 and members[0].start == first:
+        return members
     shares = any(isinstance(block, Share) or (isinstance(block, Connect) and block.share_weights) for block in every(spec.network))
     last = first + 1
     if not shares and not any(group.known == "static" for group in spec.inputs.values()):
         while last < len(stages) and _is_beside(stages[last - 1], stages[last]):
             last += 1
-    return range(first, last)
+    return tuple(range(number, number + 1) for number in range(first, last))
 
 
 def _is_beside(before: Stage, stage: Stage) -> bool:

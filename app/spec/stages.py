@@ -101,3 +101,9 @@ def of_members(stages: Sequence[Stage], count: int, *, redraws: bool) -> tuple[S
         own = [replace(stage, kept_as=f"{JUDGED}{member}") if stage.kept_as == JUDGED else stage for stage in own]
         made += [*own[:-1], replace(own[-1], kept_as=f"{MEMBER}{member}")]
     return tuple(made)
+
+
+def members_in(stages: Sequence[Stage]) -> tuple[range, ...]:
+    """The stages of each member of an ensemble, by number; nothing where there is none."""
+    ends = [number + 1 for number, stage in enumerate(stages) if stage.kept_as is not None and stage.kept_as.startswith(MEMBER)]
+    return tuple(range(begin, end) for begin, end in zip([0, *ends], ends, strict=False))

@@ -1,16 +1,16 @@
-"""Which stages of a training do other workers do? Each is a job of the kind `stage`, whose parent is the training.
+"""Which stages of a training do other workers do? A run of stages is a job of the kind `stage`, whose parent is the training.
 
-    training ─┬─ stage  queued -> running -> succeeded       all begin at the training's checkpoint before the first of them, and
-              ├─ stage                                       end with a checkpoint that has the weights of their own
+    training ─┬─ part  queued -> running -> succeeded        all begin at the training's checkpoint before the first of them, and
+              ├─ part                                        end with a checkpoint that has the weights of their own
               └─ ...
 
-A stage is a job like any other: leased, fenced, brought home by the reconciler. The training takes the weights over when all have
+A part is a job like any other: leased, fenced, brought home by the reconciler. The training takes the weights over when all have
 succeeded, and ends with the network that it would have trained alone (docs/decisions/0032).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from app.store.workers import list_workers
 
 @dataclass(frozen=True)
 class Beginning:
-    """What all of the stages begin with: a stored checkpoint of the training.
+    """What all of the parts begin with: a stored checkpoint of the training.
 
     Attributes:
         digest: of the artifact.
@@ -42,11 +42,11 @@ class Beginning:
 
 @dataclass(frozen=True)
 class Part:
-    """A stage that is a job.
+    """A run of stages that is a job.
 
     Attributes:
         job_id: the job.
-        stage: its number in the training's plan.
+        stages: their numbers in the training's plan.
         status: of the job.
         begun_at: batches of the training before it, as it counts them.
         step: batches that it has told of.
@@ -55,7 +55,7 @@ class Part:
     """
 
     job_id: str
-    stage: int
+    stages: range
     status: str
     begun_at: int
     step: int
@@ -69,8 +69,8 @@ def count_idle(db: Session, queue: str) -> int:
     return sum(max(0, worker.presence.processes - len(worker.running)) for worker in workers)
 
 
-def insert_parts(db: Session, lease: Lease, stages: Mapping[int, str], beginning: Beginning) -> Sequence[Part]:
-    """Make jobs of some of a training's stages, once: those that are there stay.
+def insert_parts(db: Session, lease: Lease, stages: Mapping[range, str], beginning: Beginning) -> Sequence[Part]:
+    """Make jobs of some runs of a training's stages, once: those that are there stay.
 
     Args:
         db: a writing transaction.
@@ -88,14 +88,11 @@ def insert_parts(db: Session, lease: Lease, stages: Mapping[int, str], beginning
             dataset_version=parent.dataset_version, queue=parent.queue, priority=parent.priority, parent_id=parent.id,
             max_runtime_seconds=parent.max_runtime_seconds, origin_id=parent.origin_id, origin_digest=parent.origin_digest,
         )  # fmt: skip
-        for number, name in stages.items():
-            own = replace(
-                new,
-                name=f"{parent.name[:LONGEST_NAMED]} ({name})"[:128],
-                request={**parent.request, "stage": number, "step": beginning.step},
-            )
+        for numbers, name in stages.items():
+            request = {**parent.request, "stages": [numbers.start, numbers.stop], "step": beginning.step}
+            own = replace(new, name=f"{parent.name[:LONGEST_NAMED]} ({name})"[:128], request=request)
             _begin(db, insert_job(db, lease.owner, own), beginning)
-        told = [{"job": part.job_id, "stage": part.stage + 1} for part in list_parts(db, lease, stages)]
+        told = [{"job": part.job_id, "stages": [number + 1 for number in part.stages]} for part in list_parts(db, lease, stages)]
         append_event(db, parent.id, "parts", {"parts": told})
     return list_parts(db, lease, stages)
 
@@ -106,27 +103,29 @@ def _begin(db: Session, row: JobRow, beginning: Beginning) -> None:
     db.flush()
 
 
-def list_parts(db: Session, lease: Lease, stages: Mapping[int, str]) -> Sequence[Part]:
-    """Those of a training's stages that are jobs, in the order of the plan."""
+def list_parts(db: Session, lease: Lease, stages: Collection[range]) -> Sequence[Part]:
+    """Those runs of a training's stages that are jobs, in the order of the plan."""
     query = sa.select(JobRow).where(JobRow.parent_id == lease.job_id, JobRow.owner_id == lease.owner, JobRow.kind == STAGE)
     rows = db.scalars(query.execution_options(populate_existing=True)).all()
-    return sorted((_part(row) for row in rows if row.request["stage"] in stages), key=lambda part: part.stage)
+    parts = [part for part in map(_part, rows) if part.stages in stages]
+    return sorted(parts, key=lambda part: part.stages.start)
 
 
 def _part(row: JobRow) -> Part:
     begun_at = row.request["step"]
-    return Part(row.id, row.request["stage"], row.status, begun_at, row.progress.get("step") or begun_at, row.priority, row.error)
+    step = row.progress.get("step") or begun_at
+    return Part(row.id, range(*row.request["stages"]), row.status, begun_at, step, row.priority, row.error)
 
 
 def newest_checkpoint(db: Session, lease: Lease, job_id: str) -> str:
-    """The digest of what a stage has ended with."""
+    """The digest of what a part has ended with."""
     mine = sa.and_(CheckpointRow.job_id == job_id, CheckpointRow.owner_id == lease.owner)
     newest = sa.select(CheckpointRow.digest).where(mine).order_by(CheckpointRow.step.desc(), CheckpointRow.id.desc()).limit(1)
     return db.scalars(newest).one()
 
 
 def forget_parts(db: Session, lease: Lease) -> list[str]:
-    """Drop the checkpoints of all stages of a training that has taken them over; the digests that nothing points at any more.
+    """Drop the checkpoints of all parts of a training that has taken them over; the digests that nothing points at any more.
 
     Raises:
         LeaseLostError: the attempt is not the job's any more.

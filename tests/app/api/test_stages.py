@@ -16,7 +16,7 @@ def test_a_stage_names_its_training_which_is_asked_in_its_place(api: Api, order:
     with api.services.database.begin() as db:
         claimed = claim(db, training, worker="w", lease_seconds=60)
         assert claimed is not None
-        (part,) = insert_parts(db, claimed.lease, {1: "branch demand"}, Beginning("a" * 64, 1, 0))
+        (part,) = insert_parts(db, claimed.lease, {range(1, 2): "branch demand"}, Beginning("a" * 64, 1, 0))
     body = api.client.get(f"/v1/jobs/{part.job_id}").json()
     assert (body["kind"], body["parent"], body["name"], body["status"]) == ("stage", training, "mine (branch demand)", "queued")
     answer = api.client.post(f"/v1/jobs/{part.job_id}/{order}")
@@ -31,7 +31,7 @@ def test_the_stages_of_a_training_whose_workers_were_all_lost_end_with_it(api: A
     with api.services.database.begin() as db:
         claimed = claim(db, training, worker="w", lease_seconds=-1)
         assert claimed is not None
-        (part,) = insert_parts(db, claimed.lease, {0: "branch 1"}, Beginning("a" * 64, 1, 0))
+        (part,) = insert_parts(db, claimed.lease, {range(1): "branch 1"}, Beginning("a" * 64, 1, 0))
         get_job(db, api.owner, training).max_attempts = 1
         db.flush()
         assert fail_exhausted(db) == [training]

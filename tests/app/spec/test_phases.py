@@ -173,15 +173,23 @@ def test_no_block_may_be_called_as_the_decoder_is() -> None:
 def test_branches_of_one_connection_can_be_learnt_side_by_side_unless_they_share_weights() -> None:
     spec = spec_of(stack(LSTM, BRANCHES, LSTM, BRANCHES | {"branches": [LSTM] * 3}), {"learn": "each branch"}, {"learn": "all"})
     planned = plan(spec)
-    beside = [list(side_by_side(spec, planned, first)) for first in range(len(planned))]
+    beside = [[run.start for run in side_by_side(spec, planned, first)] for first in range(len(planned))]
     assert beside == [[0], [1, 2], [2], [3], [4, 5, 6], [5, 6], [6], [7], [8]]
     shared = spec_of({**BRANCHES, "branches": [LSTM, LSTM], "share_weights": True}, {"learn": "each branch"})
-    assert list(side_by_side(shared, plan(shared), 0)) == [0]
+    assert side_by_side(shared, plan(shared), 0) == (range(1),)
 
 
 def test_branches_without_each_fold_are_side_by_side_within_their_fold() -> None:
     spec = spec_of(BRANCHES, {"learn": "each branch", "folds": 2})
     planned = plan(spec)
-    assert [list(side_by_side(spec, planned, first)) for first in (0, 2, 4)] == [[0, 1], [2, 3], [4, 5]]
+    assert [[run.start for run in side_by_side(spec, planned, first)] for first in (0, 2, 4)] == [[0, 1], [2, 3], [4, 5]]
     twice = spec_of(BRANCHES, {"learn": "each branch"}, {"learn": "each branch"})
-    assert [list(side_by_side(twice, plan(twice), first)) for first in (0, 3)] == [[0, 1], [3, 4]]
+    assert [[run.start for run in side_by_side(twice, plan(twice), first)] for first in (0, 3)] == [[0, 1], [3, 4]]
+
+
+def test_members_are_side_by_side_each_with_all_of_its_stages() -> None:
+    spec = spec_of(BRANCHES, {"learn": "each branch"}, members=3, refit=True)
+    planned = plan(spec)
+    assert side_by_side(spec, planned, 0) == (range(4), range(4, 8), range(8, 12))
+    assert [run.start for run in side_by_side(spec, planned, 8)] == [8, 9]
+    assert [run.start for run in side_by_side(spec, planned, 5)] == [5]
