@@ -7,7 +7,7 @@ import pytest
 import safetensors
 from playwright.sync_api import expect
 
-from tests.browser.conftest import AIR, Visitor
+from tests.browser.conftest import AIR, Stock, Visitor, long_job
 
 pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.slow]
 
@@ -60,10 +60,20 @@ def test_from_a_dropped_file_to_a_forecast(visitor: Visitor) -> None:
         assert json.loads(weights.metadata()["braidcast"])["spec"]["horizon"] == 6
 
 
-def test_the_page_recovers_when_the_service_has_been_away(visitor: Visitor) -> None:
+def test_the_page_recovers_when_the_service_has_been_away(visitor: Visitor, stock: Stock) -> None:
     visitor.sign_in()
+    job = long_job(visitor.service, stock.dataset, "away")
+    visitor.open(f"#/jobs/{job}")
+    curve = visitor.page.locator("[data-part=curves] [data-chart]")
+    curve.wait_for()
     visitor.page.context.set_offline(True)
+    visitor.page.get_by_role("button", name="Cancel").click()
     expect(visitor.page.locator("#away")).to_be_visible()
+    assert visitor.violations() == []
+    seen = curve.get_attribute("data-count")
     visitor.page.context.set_offline(False)
     expect(visitor.page.locator("#away")).to_be_hidden()
+    expect(curve).not_to_have_attribute("data-count", str(seen))
+    visitor.page.get_by_role("button", name="Cancel").click()
+    expect(visitor.page.locator(".title .status")).to_have_text("cancelled")
     visitor.errors = [error for error in visitor.errors if "ERR_INTERNET_DISCONNECTED" not in error]

@@ -83,6 +83,7 @@ def test_a_session_is_begun_moved_on_and_ended(visitor: Visitor, stock: Stock) -
     expect(page.get_by_role("alert").filter(has_text="is no number")).to_be_visible()
     page.get_by_label("Next value").fill("4")
     page.get_by_label("z", exact=True).fill("1")
+    expect(page.get_by_label("x, from the step after on")).to_have_value("1 2 3 4 0 1")
     page.get_by_role("button", name="Fold it in").click()
     expect(page.get_by_role("heading", name="The session of valley, after 1 values")).to_be_visible()
     expect(chart).not_to_have_attribute("data-last", str(before))

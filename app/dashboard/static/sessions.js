@@ -61,16 +61,21 @@ async function opened(model, session, guarded, choose, signal) {
   const value = h("input", { name: "value", inputmode: "decimal", size: "10", autocomplete: "off" });
   const columns = Object.values(model.architecture.inputs ?? {}).filter((one) => (one.known ?? "past") === "past").flatMap((one) => one.columns ?? []).filter((name) => name !== "y");
   const others = columns.map((name) => [name, h("input", { name, inputmode: "decimal", size: "10" })]);
-  const read = (input) => {
-    const text = input.value.trim();
-    if (text && Number.isNaN(Number(text))) throw new Error(`${JSON.stringify(text)} is no number; leave it empty where nothing was observed.`);
-    return text ? Number(text) : null;
-  };
+  const points = await tailOf(model, session.unique_id, signal).catch(() => ({ timestamps: [], values: { y: [] } }));
+  // What the data know behind the step that is folded in; somebody may know better.
+  const behind = points.values.y.findLastIndex((one) => one !== null) + 1 + session.sequence + 1;
+  const ahead = futureColumns(model).map((name) => [name, h("input", { name: `${name} ahead`, size: "20", value: (points.values[name] ?? []).slice(behind, behind + model.horizon).join(" ") })]);
   const observe = guarded(async () => {
-    const json = { sequence: session.sequence + 1, target: [read(value)], ...(others.length ? { past: Object.fromEntries(others.map(([name, input]) => [name, [read(input)]])) } : {}) };
+    const json = { sequence: session.sequence + 1, target: [read(value.value)], past: Object.fromEntries(others.map(([name, input]) => [name, [read(input.value)]])),
+      future: Object.fromEntries(ahead.filter(([, input]) => input.value.trim()).map(([name, input]) => [name, input.value.trim().split(/\s+/).map(read)])) };
     await choose(await ask(`/v1/sessions/${session.id}/observations`, { method: "POST", json }));
   });
-  const points = await tailOf(model, session.unique_id, signal).catch(() => ({ timestamps: [], values: { y: [] } }));
   return [h("h3", {}, `The session of ${session.unique_id}, after ${number(session.sequence)} values`), picture(`${session.unique_id} in its session`, points, made),
-    h("form", { class: "bar", onsubmit: observe }, field("Next value", value, "empty: not observed"), others.map(([name, input]) => field(name, input)), h("button", { type: "submit" }, "Fold it in"))];
+    h("form", { class: "bar", onsubmit: observe }, field("Next value", value, "empty: not observed"), others.map(([name, input]) => field(name, input)), ahead.map(([name, input]) => field(`${name}, from the step after on`, input)), h("button", { type: "submit" }, "Fold it in"))];
+}
+
+function read(words) {
+  const text = words.trim();
+  if (text && Number.isNaN(Number(text))) throw new Error(`${JSON.stringify(text)} is no number; leave it empty where nothing was observed.`);
+  return text ? Number(text) : null;
 }
