@@ -36,6 +36,7 @@ def test_curves_grow_while_it_runs_and_cancel_ends_it(visitor: Visitor, stock: S
     seen = points_of(page, other_than="0|1|2")
     assert points_of(page, other_than=str(seen)) > seen > 2
     expect(page.locator("[data-part=facts] .progress")).to_contain_text("left")
+    expect(page.locator("[data-part=facts]")).to_contain_text(re.compile(r"Steps a second\d"))
     page.get_by_label("Log scale").check()
     page.get_by_label("Smoothing").select_option("0.9")
     page.get_by_role("checkbox", name="grad_norm", exact=True).check()

@@ -8,15 +8,17 @@ const BASELINE = "seasonal_naive";
 
 const named = (name, who) => [name, who].filter(Boolean).join(" · ");
 
-/** Lines of who forecasts: of each backtest its model, and every other forecaster of the first one, which has the same data in most comparisons. */
+/** Lines of who forecasts: of one backtest all of them, of several their models and seasonal naive. */
 function linesOf(jobs, rowsOf, xOf) {
-  return jobs.flatMap(({ name, backtest }, position) => {
+  const lines = jobs.flatMap(({ name, backtest }, position) => {
     const rows = rowsOf(backtest);
     const others = Object.keys(backtest.scores).filter((who) => who !== "model" && (jobs.length === 1 || who === BASELINE));
     return ["model", ...others].map((who) => ({
       label: named(name, who.replaceAll("_", " ")), colour: `--c${(position % 10) + 1}`, isBaseline: who !== "model",
       x: rows.map(xOf), y: rows.map((row) => row.scores[who]?.[SCORE] ?? null) }));
   });
+  // A baseline is the same for all jobs on the same data.
+  return lines.filter((line, at) => !line.isBaseline || lines.findIndex((one) => one.isBaseline && String(one.y) === String(line.y)) >= at || jobs.length === 1);
 }
 
 function drawn(name, x, lines) {

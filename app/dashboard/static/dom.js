@@ -68,13 +68,13 @@ export function bytes(value) {
   return `${Number(value.toFixed(unit ? 1 : 0))} ${units[unit]}`;
 }
 
-/** A table that scrolls sideways by itself where the screen is narrow. */
-export function table(caption, columns, rows, options = {}) {
+/** A table; on a narrow screen each row is a list of its own, which the roles are written out for. */
+export function table(caption, columns, rows) {
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    h("table", { ...options },
+    h("table", { class: "rows", role: "table" },
       h("caption", { class: "hidden" }, caption),
-      h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell ?? "–")))))));
+      h("thead", {}, h("tr", { role: "row" }, columns.map((name) => h("th", { scope: "col", role: "columnheader" }, name)))),
+      h("tbody", {}, rows.map((row) => h("tr", { role: "row" }, row.map((cell, at) => h("td", { role: "cell", "data-label": columns[at] }, cell ?? "–")))))));
 }
 
 export const empty = (title, ...what) => h("div", { class: "empty" }, h("h2", {}, title), h("p", {}, ...what));

@@ -3,9 +3,10 @@
 import { chart, joined } from "./chart.js";
 import { css, h, number, table, takeAlong } from "./dom.js";
 
-const CELLS = 24;
 const SVG = "http://www.w3.org/2000/svg";
-const [LEFT, ROW, WIDTH, FOOT] = [150, 28, 600, 24];
+const [ROW, FOOT] = [28, 24];
+const narrow = matchMedia("(max-width: 760px)");
+const shape = () => (narrow.matches ? { cells: 12, left: 100, wide: 230 } : { cells: 24, left: 150, wide: 600 });
 
 function svg(name, attributes, ...children) {
   const element = document.createElementNS(SVG, name);
@@ -15,9 +16,9 @@ function svg(name, attributes, ...children) {
 }
 
 /** Some of the lags of the layer that reaches back farthest, evenly spread, by their positions in its list. */
-function picked(layers) {
+function picked(layers, cells) {
   const most = Math.max(...layers.map((layer) => layer.lags.length));
-  const columns = Math.min(CELLS, most);
+  const columns = Math.min(cells, most);
   return Array.from({ length: columns }, (_, cell) => Math.round((cell * (most - 1)) / Math.max(1, columns - 1)));
 }
 
@@ -30,26 +31,27 @@ function strength(layer, position) {
 
 /** Layers by lag, as colours. */
 export function heatMap(layers) {
-  const lags = picked(layers);
-  const width = WIDTH / lags.length;
+  const { cells: most, left, wide } = shape();
+  const lags = picked(layers, most);
+  const width = wide / lags.length;
   const cells = layers.flatMap((layer, row) => lags.filter((lag) => lag < layer.norms.length).map((lag, column) => ({
-    x: LEFT + column * width, y: row * ROW, opacity: strength(layer, lag), words: `${layer.place}, ${layer.lags[lag]} steps back: ${number(layer.norms[lag])}` })));
+    x: left + column * width, y: row * ROW, opacity: strength(layer, lag), words: `${layer.place}, ${layer.lags[lag]} steps back: ${number(layer.norms[lag])}` })));
   const longest = layers.reduce((one, other) => (other.lags.length > one.lags.length ? other : one)).lags;
-  const words = [...layers.map((layer, row) => [layer.place, LEFT - 8, row * ROW + 18, "end"]),
-    [`lag ${longest[lags[0]]}`, LEFT, layers.length * ROW + 16, "start"], [`lag ${longest[lags.at(-1)]}`, LEFT + WIDTH, layers.length * ROW + 16, "end"]];
-  const drawing = svg("svg", { viewBox: `0 0 ${LEFT + WIDTH} ${layers.length * ROW + FOOT}`, role: "img", class: "heatmap",
+  const words = [...layers.map((layer, row) => [layer.place, left - 8, row * ROW + 18, "end"]),
+    [`lag ${longest[lags[0]]}`, left, layers.length * ROW + 16, "start"], [`lag ${longest[lags.at(-1)]}`, left + wide, layers.length * ROW + 16, "end"]];
+  const drawing = svg("svg", { viewBox: `0 0 ${left + wide} ${layers.length * ROW + FOOT}`, role: "img", class: "heatmap",
     "aria-label": "Gradient by layer and lag; as numbers below" },
   ...cells.map((cell) => svg("rect", { x: cell.x, y: cell.y, width: width - 1, height: ROW - 2, class: "heat", "fill-opacity": cell.opacity.toFixed(3) }, svg("title", {}, cell.words))),
   ...words.map(([text, x, y, anchor]) => svg("text", { x, y, "text-anchor": anchor }, text)));
   const name = "gradient flow by layer and lag";
   const numbers = () => [["layer", "lag", "norm"], ...layers.flatMap((layer) => layer.lags.map((lag, position) => [layer.place, lag, layer.norms[position]]))];
   return h("figure", { class: "chart", "data-chart": name, "data-count": String(cells.length) },
-    h("figcaption", {}, h("span", {}, "Norm of each state's gradient, by steps back"), takeAlong(name, numbers, () => painted(cells, words, width, layers.length))), drawing);
+    h("figcaption", {}, h("span", {}, "Norm of each state's gradient, by steps back"), takeAlong(name, numbers, () => painted(cells, words, width, left + wide, layers.length))), drawing);
 }
 
 /** The same on a canvas, for a picture that has its colours in it. */
-function painted(cells, words, width, rows) {
-  const canvas = h("canvas", { width: (LEFT + WIDTH) * 2, height: (rows * ROW + FOOT) * 2 });
+function painted(cells, words, width, wide, rows) {
+  const canvas = h("canvas", { width: wide * 2, height: (rows * ROW + FOOT) * 2 });
   const context = canvas.getContext("2d");
   context.scale(2, 2);
   context.fillStyle = css("--surface");

@@ -54,6 +54,9 @@ function trials({ leaderboard, metric }) {
 }
 
 export function scoreTable(scores) {
+  if (Object.values(scores).every((one) => Object.values(one).every((value) => value === null))) {
+    return h("p", { class: "muted" }, "It has none: nothing was observed on the steps that were held back.");
+  }
   const names = [...new Set(Object.values(scores).flatMap((one) => Object.keys(one)))];
   return table("Scores beside baselines", ["Forecaster", ...names], Object.entries(scores).map(([who, values]) =>
     [h("strong", {}, who.replaceAll("_", " ")), ...names.map((name) => number(values[name]))]));

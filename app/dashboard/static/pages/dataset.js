@@ -109,7 +109,7 @@ async function browse(place, path, options, setOption, signal) {
     const read = await ask(`${path}/series?limit=${LISTED}${after ? `&after=${encodeURIComponent(after)}` : ""}`, { signal });
     setOption("after", after);
     keep(list, read, () => [table("Series", ["Name", "From", "To", "Length", "Missing"], read.data.map((one) => [
-      h("button", { type: "button", class: "quiet", onclick: () => show(one.unique_id) }, one.unique_id), time(one.start), time(one.end), number(one.length), number(one.missing)])),
+      h("button", { type: "button", class: "link", onclick: () => show(one.unique_id) }, one.unique_id), time(one.start), time(one.end), number(one.length), number(one.missing)])),
     h("div", { class: "bar" }, after ? h("button", { type: "button", "data-focus": "first", onclick: () => page(null) }, "First") : null,
       read.has_more ? h("button", { type: "button", "data-focus": "next", onclick: () => page(read.next_after) }, `Next ${LISTED}`) : null)]);
     return read.data;

@@ -44,7 +44,7 @@ export async function showDesign(content, { options, setOption, signal }) {
   editor.setText(firstText(gallery.data, from, options));
 
   content.append(h("h1", {}, "Design"),
-    h("div", { class: "bar", role: "group", "aria-label": "Gallery" }, gallery.data.map((one) => h("button", { type: "button", class: "quiet", title: one.title,
+    h("div", { class: "bar", role: "group", "aria-label": "Gallery" }, gallery.data.map((one) => h("button", { type: "button", class: "small", title: one.title,
       "data-gallery": one.name, onclick: () => { setOption("gallery", one.name); write(one.spec); } }, one.name))),
     h("div", { class: "split" },
       section("Document", editor.element, faults, form.element),

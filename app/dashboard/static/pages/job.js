@@ -18,6 +18,7 @@ export async function showJob(content, id, page) {
   content.append(...Object.values(parts));
   let job = await ask(path, { signal });
   let failure = null;
+  const pace = paceOf();
   const events = [];
   let seen = 0;
   document.title = `${job.name} · Braidcast`;
@@ -25,7 +26,7 @@ export async function showJob(content, id, page) {
 
   const showHead = () => {
     keep(parts.title, [job.name, job.status, job.model, job.error, failure?.message], () => title(job, acted, failure));
-    keep(parts.facts, job, () => factsOf(job));
+    keep(parts.facts, [job, pace(job)], () => factsOf(job, pace(job)));
   };
   const acted = async (changed, error) => {
     [job, failure] = [changed, error];
@@ -83,11 +84,22 @@ function title(job, acted, failure) {
   ];
 }
 
-function factsOf(job) {
+/** Steps a second since the page was opened, as its readings of a job that runs say; null where they do not yet. */
+function paceOf() {
+  let first = null;
+  return ({ status: state, progress: { step } }) => {
+    if (state !== "running" || !step) first = null;
+    else first ??= { step, at: performance.now() };
+    const passed = first ? (performance.now() - first.at) / 1000 : 0;
+    return first && step > first.step && passed > 1 ? Number(((step - first.step) / passed).toPrecision(2)) : null;
+  };
+}
+
+function factsOf(job, pace) {
   const { progress: how } = job;
   return facts([
     ["Kind", job.kind], ["Progress", progress(job)], ["Phase", how.phase], ["Epoch", how.epoch === null ? null : `${how.epoch} of ${how.epochs}`],
-    ["Training loss", number(job.metrics.train_loss)], ["Validation loss", number(job.metrics.val_loss)], ["Best validation loss", number(job.metrics.best?.val_loss)],
+    ["Steps a second", number(pace)], ["Training loss", number(job.metrics.train_loss)], ["Validation loss", number(job.metrics.val_loss)], ["Best validation loss", number(job.metrics.best?.val_loss)],
     ["Data set", h("a", { href: `#/datasets/${job.dataset}`, "data-focus": "dataset" }, `version ${job.dataset_version}`)],
     ["Asked for", time(job.created_at)], ["Began", time(job.started_at)], ["Ended", time(job.finished_at)], ["Attempt", `${job.attempt} of ${job.max_attempts}`],
     ...(job.parent ? [["Helps", h("a", { href: `#/jobs/${job.parent}`, "data-focus": "parent" }, "its search")]] : []),
