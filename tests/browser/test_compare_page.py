@@ -58,7 +58,7 @@ def test_errors_by_step_and_by_window_come_from_a_backtest_that_can_be_asked_for
     assert float(by_step.get_attribute("data-last") or 0) == told["steps"][-1]["scores"]["model"]["mae"]
     expect(page.locator("[data-chart='mean absolute error by backtest window']")).to_have_attribute("data-count", "3")
     page.get_by_role("button", name="Backtest it").click()
-    expect(by_step.locator("thead th")).to_have_count(4, timeout=120_000)
+    expect(by_step.locator("thead th")).to_have_count(5, timeout=120_000)
     expect(page.get_by_role("button", name="Backtest it")).to_have_count(0)
 
 

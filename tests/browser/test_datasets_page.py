@@ -94,7 +94,7 @@ def test_series_are_browsed_with_their_gaps_and_the_address_says_which(visitor: 
     visitor.page.get_by_role("searchbox", name="Series").fill("hill")
     visitor.page.keyboard.press("Enter")
     expect(visitor.page.locator("[data-chart=hill]")).to_be_visible()
-    expect(visitor.page.locator("[data-chart=hill] table")).to_contain_text("2024-06-08")
+    expect(visitor.page.get_by_role("table", name="hill: the last")).to_contain_text("2024-06-08")
 
 
 def test_columns_are_put_into_groups_that_the_network_reads(visitor: Visitor, stock: Stock) -> None:

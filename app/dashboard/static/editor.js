@@ -16,7 +16,8 @@ export function makeEditor({ schema, names, changed, label }) {
     "aria-describedby": "faults completion-hint", "aria-autocomplete": "list", "aria-controls": "completions" });
   const gutter = h("div", { class: "gutter", "aria-hidden": "true" });
   const backdrop = h("pre", { class: "backdrop", "aria-hidden": "true" });
-  const list = h("ul", { id: "completions", class: "completions", role: "listbox", "aria-label": "Completions", hidden: true });
+  const list = h("ul", { id: "completions", class: "completions", role: "listbox", "aria-label": "Completions", tabindex: "0", hidden: true,
+    onmousedown: (event) => event.preventDefault() });
   const said = h("p", { class: "hidden", "aria-live": "polite" });
   const hint = h("p", { id: "completion-hint", class: "muted small" }, "Completions come while you type, or with Ctrl+Space: arrows choose, Enter takes, Escape closes.");
   const element = h("div", {}, h("div", { class: "code" }, gutter, backdrop, area, list), hint, said);
@@ -63,10 +64,7 @@ export function makeEditor({ schema, names, changed, label }) {
     const isDone = found.length === 1 && found[0].label === context.word;
     if (!found.length || isDone) return close();
     open = { context, found, at: 0 };
-    replace(list, found.map((one, at) => h("li", { id: `completion-${at}`, role: "option", "aria-selected": "false", onmousedown: (event) => {
-      event.preventDefault();
-      take(at);
-    } }, h("span", {}, one.label), h("small", {}, one.detail))));
+    replace(list, found.map((one, at) => h("li", { id: `completion-${at}`, role: "option", "aria-selected": "false", onmousedown: () => take(at) }, h("span", {}, one.label), h("small", {}, one.detail))));
     list.hidden = false;
     place();
     said.textContent = `${found.length} completions`;
@@ -107,7 +105,11 @@ export function makeEditor({ schema, names, changed, label }) {
     else return;
     event.preventDefault();
   });
-  area.addEventListener("scroll", () => { scroll(); close(); });
+  // A letter at the right edge scrolls the line: the list goes along.
+  area.addEventListener("scroll", () => {
+    scroll();
+    if (open) place();
+  });
   area.addEventListener("blur", close);
 
   return {

@@ -41,7 +41,9 @@ export function contextAt(text, at) {
     const [from, to] = [found.index, found.index + word.length];
     if (!context && from >= at) context = seen("", at, at);
     const isInside = from < at && (at < to || (at === to && (isOpen(word) || !/["{}[\],:]/.test(word[0]))));
-    if (!context && isInside) context = seen(text.slice(from, at).replace(/^"/, ""), from, to);
+    // A string without its end takes in what stands behind it, which is no part of the word.
+    const end = /^[\w-]*"?$/.test(text.slice(at, to)) ? to : at;
+    if (!context && isInside) context = seen(text.slice(from, at).replace(/^"/, ""), from, end);
     take(stack, word);
   }
   return context ?? seen("", at, at);
@@ -63,4 +65,17 @@ export function placeOf(text, pointer) {
   const line = text.indexOf("\n", from);
   const end = line < 0 ? text.length : line;
   return { from, to: best.word && !"{[".includes(best.word) ? Math.min(end, from + best.word.length) : end };
+}
+
+/** The names that a document has so far: of its inputs, and of its blocks. */
+export function namesIn(text) {
+  const stack = [];
+  const [inputs, blocks] = [new Set(), new Set()];
+  for (const [word] of text.matchAll(TOKEN)) {
+    take(stack, word);
+    const top = stack.at(-1);
+    if (stack.length === 2 && stack[0].key === "inputs" && top.expects === "colon") inputs.add(top.key);
+    if (top?.key === "name" && top.expects === "comma") blocks.add(top.values.get("name"));
+  }
+  return { inputs: [...inputs], blocks: [...blocks].filter(Boolean) };
 }

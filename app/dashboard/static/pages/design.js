@@ -4,6 +4,7 @@ import { all, ask } from "../api.js";
 import { facts, field, h, number, replace, section, select, table } from "../dom.js";
 import { makeEditor } from "../editor.js";
 import { layerForm } from "../layers.js";
+import { namesIn } from "../places.js";
 
 const WAIT_MILLISECONDS = 250;
 const SAVED = "document";
@@ -14,10 +15,9 @@ export async function showDesign(content, { options, setOption, signal }) {
   const faults = h("div", { id: "faults", "aria-live": "polite" });
   const proof = h("div", { "data-part": "proof" });
   const train = trainForm(datasets, () => JSON.parse(editor.text()), options);
-  const known = { document: {}, names: [] };
   let due = null;
   let asked = 0;
-  const editor = makeEditor({ schema, label: "Document", names: (key) => namesFor(key, known, train.columns()), changed: () => {
+  const editor = makeEditor({ schema, label: "Document", names: (key) => namesFor(key, editor.text(), train.columns()), changed: () => {
     clearTimeout(due);
     due = setTimeout(prove, WAIT_MILLISECONDS);
   } });
@@ -30,7 +30,6 @@ export async function showDesign(content, { options, setOption, signal }) {
     try {
       const document = read();
       form.shown(document);
-      Object.assign(known, { document, names: namedBlocks(document.network) });
       const proven = await ask("/v1/architectures/validate", { method: "POST", json: document, signal });
       if (mine !== asked) return;
       editor.mark([]);
@@ -69,16 +68,11 @@ function firstText(gallery, from, options) {
 }
 
 /** Words of the document and the data that may stand for a key. */
-function namesFor(key, { document, names }, columns) {
-  if (key === "from") return [...Object.keys(document.inputs ?? {}), ...names];
-  if (key === "of" || key === "only" || key === "freeze") return names;
+function namesFor(key, text, columns) {
+  const { inputs, blocks } = namesIn(text);
+  if (key === "from") return [...inputs, ...blocks];
+  if (key === "of" || key === "only" || key === "freeze") return blocks;
   return key === "columns" ? ["y", ...columns] : [];
-}
-
-function namedBlocks(block) {
-  if (!block || typeof block !== "object") return [];
-  const inside = Object.values(block).filter((one) => one && typeof one === "object").flatMap((one) => (Array.isArray(one) ? one.flatMap(namedBlocks) : namedBlocks(one)));
-  return [...(typeof block.name === "string" ? [block.name] : []), ...inside];
 }
 
 function proofOf(proven) {

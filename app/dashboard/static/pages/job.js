@@ -26,7 +26,8 @@ export async function showJob(content, id, page) {
 
   const showHead = () => {
     keep(parts.title, [job.name, job.status, job.model, job.error, failure?.message], () => title(job, acted, failure));
-    keep(parts.facts, [job, pace(job)], () => factsOf(job, pace(job)));
+    const steps = pace(job);
+    keep(parts.facts, [job, steps], () => factsOf(job, steps));
   };
   const acted = async (changed, error) => {
     [job, failure] = [changed, error];
