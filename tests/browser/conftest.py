@@ -14,7 +14,7 @@ from tests.flows.service import Service, running
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-WAIT_MILLISECONDS = 25_000
+WAIT_MILLISECONDS = 60_000
 ROOT = HERE.parents[1]
 AIR = ROOT / "app" / "demo" / "air_passengers.csv"
 DOCUMENT = {"context": 24, "horizon": 6, "network": {"kind": "gru", "units": 4}}

@@ -60,14 +60,14 @@ def test_what_can_stand_at_a_place_is_completed_from_the_schema(visitor: Visitor
     page.keyboard.press("Control+ ")
     expect(options).to_have_text(["load"])
     page.keyboard.press("Tab")
-    page.keyboard.type(', "resid')
+    page.keyboard.type(', "outp')
     page.keyboard.press("Tab")
-    expect(options).to_contain_text(["none", "add", "highway"])
+    expect(options).to_contain_text(["sequence", "last"])
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     page.keyboard.press("Control+End")
     page.keyboard.type("}")
-    assert document_of(visitor)["network"] == {"kind": "gru", "units": 32, "from": "load", "residual": "add"}
+    assert document_of(visitor)["network"] == {"kind": "gru", "units": 32, "from": "load", "output": "last"}
     page.keyboard.type(" ")
     page.keyboard.press("Escape")
     expect(page.get_by_role("listbox")).to_be_hidden()
