@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import polars as pl
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, JsonValue
@@ -81,7 +82,7 @@ class SeriesItem(BaseModel):
 
 
 class PointsBody(BaseModel):
-    """A series for a plot; thinned where `length` is above the number of timestamps. `y` is the target."""
+    """A series for a plot; thinned where `length`, that of the whole series, is above what was asked for. `y` is the target."""
 
     unique_id: str
     length: int
@@ -185,8 +186,9 @@ def get_points(
     services: Served,
     asker: Asker,
     max_points: Annotated[int, Query(ge=FEWEST_POINTS, le=MOST_POINTS, description="Times at most; peaks stay.")] = 1000,
+    last: Annotated[int | None, Query(ge=1, description="Steps at the end of the series; all by default.")] = None,
 ) -> PointsBody:
-    """The numbers of a series, for a plot: of each stretch of time, the lowest and the highest value of each column stay.
+    """The numbers of a series, for a plot: of each stretch of time, the lowest and the highest value of each column, and a gap, stay.
 
     Raises:
         NotFoundError: the dataset has no such series.
@@ -198,11 +200,12 @@ def get_points(
         frame = scan_arrow(path).filter(pl.col("unique_id") == unique_id).select("ds", *names).collect()
     if frame.is_empty():
         raise NotFoundError(f"{unique_id[:128]!r} is not a series of {dataset_id}; GET /v1/datasets/{dataset_id}/series lists them")
-    columns = [frame[name].fill_null(float("nan")).to_numpy() for name in names]
-    kept = frame[thinned(columns, max_points)]
+    length, frame = frame.height, frame if last is None else frame.tail(last)
+    target, *covariates = (frame[name].fill_null(float("nan")).to_numpy() for name in names)
+    kept = frame[thinned([target, np.isnan(target).astype(np.float64), *covariates], max_points)]
     return PointsBody(
         unique_id=unique_id,
-        length=frame.height,
+        length=length,
         timestamps=write_moments(_times(kept["ds"]), version.facts["time_kind"]),
         values={name: kept[name].to_list() for name in names},
     )

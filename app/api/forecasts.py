@@ -63,6 +63,8 @@ class ForecastRequest(SourcesBody):
 
     Attributes:
         future: with `unique_ids`: columns that the model knows ahead, by series and column.
+        held_out: with `unique_ids`: so many observed steps at the end of each series are taken as not there yet, to set the forecast
+            beside them; what is known ahead of them is.
         horizon: steps; the trained ones by default.
         levels: of intervals in percent; 80 is the quantiles 0.1 and 0.9.
         quantiles: further quantiles.
@@ -70,6 +72,7 @@ class ForecastRequest(SourcesBody):
     """
 
     future: dict[str, dict[str, Numbers]] = Field(default_factory=dict)
+    held_out: Annotated[int, Field(ge=0)] = 0
     horizon: int | None = None
     levels: Annotated[list[LevelPercent], Field(max_length=20, default_factory=lambda: [80.0])]
     quantiles: Annotated[list[Quantile], Field(max_length=99, default_factory=list)]
@@ -79,6 +82,8 @@ class ForecastRequest(SourcesBody):
     def _has_one_future(self) -> Self:
         if self.series is not None and self.future:
             raise ValueError("'future' goes with 'unique_ids'; each of 'series' has its own")
+        if self.series is not None and self.held_out:
+            raise ValueError("'held_out' goes with 'unique_ids'; send each of 'series' without its last steps")
         return self
 
     @property
@@ -118,7 +123,7 @@ async def make_forecasts(model_id: Id, body: ForecastRequest, request: Request, 
     began_at = time.perf_counter()
     found = _found(model_id, body, services, asker)
     if found is None:
-        found = await run_in_threadpool(find, model_id, body, services, asker, body.future)
+        found = await run_in_threadpool(find, model_id, body, services, asker, body.future, body.held_out)
     model, forecaster, histories = found
     found_at = time.perf_counter()
     asked = _Asked(body.wanted_quantiles, body.horizon, body.paths)
@@ -177,7 +182,7 @@ def _found(model_id: str, body: ForecastRequest, services: Services, asker: Prin
     return model, forecaster, sent_histories(forecaster, body.series)
 
 
-def find(model_id: str, body: SourcesBody, services: Services, asker: Principal, future: Futures = NO_FUTURES) -> _Found:
+def find(model_id: str, body: SourcesBody, services: Services, asker: Principal, future: Futures = NO_FUTURES, held_out: int = 0) -> _Found:
     """The model, its forecaster and the histories that a request is about; read where they are not in memory.
 
     Raises:
@@ -196,7 +201,7 @@ def find(model_id: str, body: SourcesBody, services: Services, asker: Principal,
         return model, forecaster, sent_histories(forecaster, body.series or [])
     with services.database.read() as db:
         row = get_model(db, asker.owner, model.id)
-        return model, forecaster, stored_histories(services, db, row, forecaster, body.unique_ids, future)
+        return model, forecaster, stored_histories(services, db, row, forecaster, body.unique_ids, future, held_out)
 
 
 @contextmanager

@@ -102,14 +102,15 @@ def stored_histories(
     forecaster: Forecaster,
     unique_ids: Sequence[str],
     future: Mapping[str, Mapping[str, Numbers]],
+    held_out: int = 0,
 ) -> list[History]:
     """The newest histories of the model's own dataset.
 
     Where the model knows columns ahead, the steps at the end of a series that have no target yet are its future; what a request sends
-    goes before them.
+    goes before them. `held_out` observed steps at the end are left out, as if they had not come yet.
 
     Raises:
-        ForecastError: the dataset has no such series.
+        ForecastError: the dataset has no such series, or nothing is left of one.
         NotFoundError: the dataset was deleted.
     """
     version = get_version(db, model.owner_id, model.dataset_id)
@@ -121,14 +122,18 @@ def stored_histories(
         if unique_id not in panel.positions:
             sentence = f"{unique_id[:128]!r} is not a series of {model.dataset_id}; GET /v1/datasets/{model.dataset_id}/series lists them"
             raise ForecastError(sentence, code="unknown_series", pointer=f"#/unique_ids/{position}")
-    return [_stored(panel, forecaster, unique_id, future.get(unique_id, {})) for unique_id in unique_ids]
+    return [_stored(panel, forecaster, unique_id, future.get(unique_id, {}), held_out) for unique_id in unique_ids]
 
 
-def _stored(panel: Panel, forecaster: Forecaster, unique_id: str, sent: Mapping[str, Numbers]) -> History:
+def _stored(panel: Panel, forecaster: Forecaster, unique_id: str, sent: Mapping[str, Numbers], held_out: int) -> History:
     series = panel.positions[unique_id]
     columns = {name: panel.values(series, name) for name in (TARGET, *columns_of(forecaster.spec))}
     ahead = future_columns_of(forecaster.spec)
     seen = np.flatnonzero(np.isfinite(columns[TARGET]))
-    end = int(seen[-1]) + 1 if ahead and len(seen) else len(columns[TARGET])
+    end = int(seen[-1]) + 1 if (ahead or held_out) and len(seen) else len(columns[TARGET])
+    if held_out >= end:
+        sentence = f"held_out is {held_out}, and {unique_id[:128]!r} has {end} steps; hold out fewer than it has"
+        raise ForecastError(sentence, code="held_out", pointer="#/held_out")
+    end -= held_out
     known = History(unique_id, panel.start(series), columns, {}).at(end, ahead if end < len(columns[TARGET]) else ())
     return replace(known, future={**known.future, **{name: values_of(values) for name, values in sent.items()}})

@@ -14,6 +14,7 @@ from app.api.access import Asker
 from app.api.bodies import Id, StrictBody
 from app.api.forecasts import ForecastBody, LevelPercent, Quantile, forecast_bodies, quantiles_of
 from app.api.histories import Numbers, SeriesBody, sent_histories, values_of
+from app.api.pages import DEFAULT_LIMIT, After, Limit, PageOf, page_body
 from app.api.services import Served, Services
 from app.errors import ConflictError, ForecastError
 from app.forecasting.carried import Carrier
@@ -21,7 +22,8 @@ from app.forecasting.forecaster import History
 from app.forecasting.observations import Observation
 from app.forecasting.states import Arrays, dump_state, join, load_state, part
 from app.store.models import get_model, hold_model
-from app.store.sessions import Carried, create_session, delete_session, get_session, keep_session, move_session
+from app.store.sessions import Carried, create_session, delete_session, get_session, keep_session, list_sessions, move_session
+from app.store.tables import SessionRow
 
 router = APIRouter(tags=["sessions"])
 
@@ -93,8 +95,7 @@ def create(model_id: Id, body: SessionRequest, response: Response, services: Ser
         row = create_session(db, asker.owner, model.id, body.series.unique_id, dump_state(state), services.session_idle_seconds)
         db.refresh(row)
     response.headers["Location"] = f"/v1/sessions/{row.id}"
-    told = (row.id, row.model_id, row.unique_id, row.sequence, row.created_at, row.expires_at)
-    return SessionBody(**dict(zip(SessionBody.model_fields, told, strict=True)))
+    return _body(row)
 
 
 def _opened(services: Services, digest: str, carrier: Carrier, history: History) -> Arrays:
@@ -103,6 +104,14 @@ def _opened(services: Services, digest: str, carrier: Carrier, history: History)
         return [part(state, row) for row in range(len(histories))]
 
     return services.batcher.submit(("open", digest), history, run).result()
+
+
+@router.get("/v1/models/{model_id}/sessions", summary="List sessions")
+def list_all(model_id: Id, services: Served, asker: Asker, limit: Limit = DEFAULT_LIMIT, after: After = None) -> PageOf[SessionBody]:
+    """Your sessions with a model that have not expired, newest first."""
+    with services.database.read() as db:
+        page = list_sessions(db, asker.owner, get_model(db, asker.owner, model_id).id, limit=limit, after=after)
+    return page_body(page, _body)
 
 
 @router.get("/v1/sessions/{session_id}")
@@ -171,7 +180,7 @@ def delete(session_id: Id, services: Served, asker: Asker) -> None:
         delete_session(db, asker.owner, session_id)
 
 
-def _body(session: Carried) -> SessionBody:
+def _body(session: Carried | SessionRow) -> SessionBody:
     return SessionBody(
         id=session.id,
         model=session.model_id,

@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from app.errors import ConflictError, GoneError, NotFoundError
 from app.store.database import utc_in, utc_now
 from app.store.ids import new_id
+from app.store.pages import Page, page_of
 from app.store.tables import ModelRow, SessionRow
 
 REMEMBERED_SECONDS = 86_400.0
@@ -69,6 +70,12 @@ def get_session(db: Session, owner: str, session_id: str, idle_seconds: float = 
     if session.is_expired:
         raise GoneError(f"{session_id} was not used until {session.expires_at:%Y-%m-%d %H:%M:%S} UTC and has expired; make another")
     return session
+
+
+def list_sessions(db: Session, owner: str, model_id: str, *, limit: int, after: str | None) -> Page[SessionRow]:
+    """One page of the owner's sessions with a model, without those that have expired; their states are not read."""
+    mine = sa.and_(SessionRow.owner_id == owner, SessionRow.model_id == model_id, SessionRow.expires_at >= utc_now())
+    return page_of(db, sa.select(SessionRow).where(mine).options(defer(SessionRow.state)), SessionRow.id, limit, after)
 
 
 def move_session(db: Session, session: Carried, sequence: int, state: bytes, idle_seconds: float) -> datetime:

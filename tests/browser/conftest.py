@@ -1,5 +1,6 @@
 """A real browser and a real service for the tests of the dashboard; a machine without Chromium says so and goes without them."""
 
+import datetime
 import os
 import shutil
 from collections.abc import Iterator
@@ -7,13 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, expect, sync_playwright
 
 from tests.flows.service import Service, running
 
 HERE = Path(__file__).parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WAIT_MILLISECONDS = 60_000
+ROOT = HERE.parents[1]
+AIR = ROOT / "app" / "demo" / "air_passengers.csv"
+DOCUMENT = {"context": 24, "horizon": 6, "network": {"kind": "gru", "units": 4}}
+AHEAD = {"target": {"columns": ["y"]}, "ahead": {"columns": ["x"], "known": "future"}, "seen": {"columns": ["z"]}}
+"""Inputs of a network that knows the column x ahead."""
+
+expect.set_options(timeout=WAIT_MILLISECONDS)
 AXE = "async () => (await axe.run(document)).violations.map(one => `${one.id}: ${one.nodes.map(node => node.html).slice(0, 3)}`)"
 
 
@@ -82,11 +90,64 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    code = str(HERE.parents[1])
-    with running(tmp_path_factory.mktemp("dashboard") / "home", {"PYTHONPATH": code}) as ready:
+    with running(tmp_path_factory.mktemp("dashboard") / "home", {"PYTHONPATH": str(ROOT)}) as ready:
         yield ready
+
+
+MISSING = range(60, 63)
+
+
+def weather() -> str:
+    """Two daily series with MISSING days, a column x that is known for ten days more, a column z that is not, and a word."""
+    rows = ["place,ds,y,x,z,kind"]
+    for place in ("hill", "valley"):
+        for day in range(160):
+            date = datetime.date(2024, 1, 1) + datetime.timedelta(days=day)
+            target = "" if day >= 150 or day in MISSING else str(day % 7 + (3 if place == "hill" else 0))
+            rows.append(f"{place},{date},{target},{day % 5},{'' if day >= 150 else day % 3},inland")
+    return "\n".join(rows) + "\n"
+
+
+@dataclass(frozen=True)
+class Stock:
+    """What is there to be looked at, by its ids.
+
+    Attributes:
+        dataset: of one series.
+        job: trained on it.
+        model: that it made.
+        backtest: of the model.
+        panel: a dataset of two series with covariates.
+        ahead: a model of that, which knows the column x ahead.
+    """
+
+    dataset: str
+    job: str
+    model: str
+    backtest: str
+    panel: str
+    ahead: str
+
+
+@pytest.fixture(scope="session")
+def stock(served: Service) -> Stock:
+    dataset, panel = served.upload(AIR.read_text(), "passengers"), served.upload(weather(), "weather")
+    job = served.train({"name": "small", "dataset": dataset, "architecture": DOCUMENT, "horizon": 6, "training": {"epochs": 3}})
+    document = {**DOCUMENT, "inputs": AHEAD}
+    other = served.train({"name": "ahead", "dataset": panel, "architecture": document, "horizon": 6, "training": {"epochs": 2}})
+    model = str(served.wait(job, status="succeeded")["model"])
+    asked = {"kind": "backtest", "model": model, "windows": 3, "baselines": [], "name": "backtest small"}
+    backtest = str(served.http.post("/v1/jobs", json=asked).raise_for_status().json()["id"])
+    served.wait(backtest, status="succeeded")
+    return Stock(dataset, job, model, backtest, panel, str(served.wait(other, status="succeeded")["model"]))
+
+
+def long_job(service: Service, dataset: str, name: str) -> str:
+    """A job that runs until it is ended."""
+    training = {"epochs": 5000, "patience": None, "batch_size": 8}
+    return service.train({"name": name, "dataset": dataset, "architecture": DOCUMENT, "horizon": 6, "training": training})
 
 
 @pytest.fixture

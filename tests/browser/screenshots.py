@@ -1,16 +1,17 @@
 """How does the dashboard look? Every page, light, dark and narrow, of a service with real data: `make screenshots` writes docs/images."""
 
+import json
 import sys
 import tempfile
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.browser.conftest import WAIT_MILLISECONDS, Visitor, launch
+from tests.browser.conftest import AHEAD, AIR, DOCUMENT, WAIT_MILLISECONDS, Visitor, launch, weather
 from tests.flows.service import Service, running
 
-ROOT = Path(__file__).parents[2]
 LOOKS: dict[str, tuple[Literal["light", "dark"], int]] = {"light": ("light", 1280), "dark": ("dark", 1280), "narrow": ("light", 400)}
 """Colour scheme and width by the name of a look."""
 
@@ -21,18 +22,28 @@ GRU = {**STACKED, "name": "one layer", "architecture": {"network": {"kind": "gru
 
 def places(service: Service) -> dict[str, str]:
     """The pages by name, once there is something on them."""
-    dataset = service.upload((ROOT / "app" / "demo" / "air_passengers.csv").read_text(), "passengers")
-    jobs = [service.train({**request, "dataset": dataset}) for request in (STACKED, GRU)]
-    model, _ = (service.wait(job, status="succeeded")["model"] for job in jobs)
+    dataset, panel = service.upload(AIR.read_text(), "passengers"), service.upload(weather(), "two places")
+    ahead = {"architecture": {**DOCUMENT, "inputs": AHEAD}, "name": "with what is known", "horizon": 6, "training": TRAINING}
+    asked = [{**STACKED, "dataset": dataset}, {**GRU, "dataset": dataset}, {**ahead, "dataset": panel}]
+    jobs = [service.train(request) for request in asked]
+    model, other, knowing = (service.wait(job, status="succeeded")["model"] for job in jobs)
+    for name, tested in (("passengers", model), ("one layer", other)):
+        sent = service.http.post(
+            "/v1/jobs", json={"kind": "backtest", "model": tested, "windows": 4, "baselines": [], "name": f"backtest {name}"}
+        )
+        service.wait(sent.raise_for_status().json()["id"], status="succeeded")
+    service.train({**GRU, "dataset": dataset, "name": "at work", "training": {"epochs": 5000, "patience": None}})
+    future = {"x": [8, 8, 8, 8, 8, 8]}
     return {
         "datasets": "#/datasets",
-        "dataset": f"#/datasets/{dataset}",
+        "dataset": f"#/datasets/{panel}?series=valley",
         "design": "#/design",
         "jobs": "#/jobs",
         "job": f"#/jobs/{jobs[0]}",
-        "compare": f"#/compare?jobs={','.join(jobs)}",
+        "compare": f"#/compare?jobs={','.join(jobs[:2])}&metric=train_loss",
         "models": "#/models",
         "model": f"#/models/{model}?actuals=1",
+        "what-if": f"#/models/{knowing}?{urlencode({'series': 'valley', 'future': json.dumps(future)})}",
     }
 
 
@@ -50,7 +61,7 @@ def shoot(browser: Browser, service: Service, folder: Path, look: str, pages: di
     visitor.sign_in()
     for name, place in pages.items():
         visitor.open(place)
-        page.wait_for_load_state("networkidle") if name not in {"job", "jobs"} else page.wait_for_timeout(1500)
+        page.wait_for_timeout(1500)
         page.screenshot(path=folder / f"{name}-{look}.png", full_page=True)
     context.close()
 

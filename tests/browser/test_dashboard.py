@@ -2,41 +2,14 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 import safetensors
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.browser.conftest import WAIT_MILLISECONDS, Visitor
+from tests.browser.conftest import AIR, Stock, Visitor, long_job
 
 pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.slow]
-
-AIR = Path(__file__).parents[2] / "app" / "demo" / "air_passengers.csv"
-DOCUMENT = {"context": 24, "horizon": 6, "network": {"kind": "gru", "units": 4}}
-
-expect.set_options(timeout=WAIT_MILLISECONDS)
-
-
-def trained(visitor: Visitor, name: str, units: int = 4, epochs: int = 3) -> tuple[str, str]:
-    """A job that has ended, and its model."""
-    dataset = visitor.service.upload(AIR.read_text(), name)
-    document = {**DOCUMENT, "network": {"kind": "gru", "units": units}}
-    job = visitor.service.train({"name": name, "dataset": dataset, "architecture": document, "horizon": 6, "training": {"epochs": epochs}})
-    return job, str(visitor.service.wait(job, status="succeeded")["model"])
-
-
-def start_long_job(visitor: Visitor, name: str) -> str:
-    dataset = visitor.service.upload(AIR.read_text(), name)
-    training = {"epochs": 5000, "patience": None, "batch_size": 8}
-    return visitor.service.train({"name": name, "dataset": dataset, "architecture": DOCUMENT, "horizon": 6, "training": training})
-
-
-def points_of(page: Page, *, other_than: str) -> int:
-    """How many points the curve has, once it is another number than these."""
-    curve = page.locator("[data-chart^=train_loss]")
-    expect(curve).not_to_have_attribute("data-count", re.compile(f"^({other_than})$"))
-    return int(curve.get_attribute("data-count") or 0)
 
 
 def test_signing_in_by_hand_and_out_again(visitor: Visitor) -> None:
@@ -62,6 +35,7 @@ def test_from_a_dropped_file_to_a_forecast(visitor: Visitor) -> None:
     page = visitor.page
     visitor.open("#/datasets")
     page.get_by_label("Drop a file here").set_input_files(AIR)
+    page.get_by_role("button", name="Upload").click()
     page.get_by_role("heading", name="air passengers").or_(page.get_by_role("heading", name="air_passengers")).wait_for()
     expect(page.locator("[data-chart]")).to_have_attribute("data-count", "144")
     page.get_by_role("link", name="Design and train").click()
@@ -86,66 +60,20 @@ def test_from_a_dropped_file_to_a_forecast(visitor: Visitor) -> None:
         assert json.loads(weights.metadata()["braidcast"])["spec"]["horizon"] == 6
 
 
-def test_a_fault_is_told_at_its_place_as_one_types(visitor: Visitor) -> None:
+def test_the_page_recovers_when_the_service_has_been_away(visitor: Visitor, stock: Stock) -> None:
     visitor.sign_in()
-    visitor.open("#/design")
-    editor = visitor.page.get_by_label("Document")
-    editor.fill('{\n  "horizon": 6,\n  "context": 24,\n  "network": {\n    "kind": "lstm",\n    "units": -1\n  }\n}')
-    expect(visitor.page.get_by_role("button", name="Line 6")).to_be_visible()
-    expect(editor).to_have_attribute("aria-invalid", "true")
-    editor.fill("{")
-    expect(visitor.page.locator("#faults")).to_contain_text("It is no JSON yet")
-    visitor.errors = [error for error in visitor.errors if "422" not in error]
-
-
-def test_curves_grow_while_it_runs_and_cancel_ends_it(visitor: Visitor) -> None:
-    visitor.sign_in()
-    job = start_long_job(visitor, "long")
+    job = long_job(visitor.service, stock.dataset, "away")
     visitor.open(f"#/jobs/{job}")
-    seen = points_of(visitor.page, other_than="0|1|2")
-    assert points_of(visitor.page, other_than=str(seen)) > seen > 2
-    visitor.page.get_by_label("Log scale").check()
-    visitor.page.get_by_role("button", name="Cancel").click()
-    expect(visitor.page.locator(".title .status")).to_have_text("cancelled")
-    expect(visitor.page.get_by_role("button", name="Retry")).to_be_visible()
-    visitor.page.reload()
-    expect(visitor.page.get_by_label("Log scale")).to_be_checked()
-    visitor.errors = [error for error in visitor.errors if "404" not in error]
-
-
-def test_jobs_side_by_side(visitor: Visitor) -> None:
-    first, _ = trained(visitor, "small", 2)
-    second, _ = trained(visitor, "large", 6)
-    visitor.sign_in()
-    visitor.open("#/compare")
-    for name in ("small", "large"):
-        visitor.page.get_by_role("checkbox", name=name).check()
-    expect(visitor.page.locator("[data-part], [data-chart=val_loss]").first).to_be_visible()
-    expect(visitor.page.get_by_role("region", name="Values that differ")).to_contain_text("units")
-    assert {first, second} == set(visitor.page.url.split("jobs=")[1].replace("%2C", ",").split(","))
-    visitor.page.reload()
-    expect(visitor.page.get_by_role("region", name="Jobs by MASE")).to_contain_text("small")
-
-
-def test_the_page_recovers_when_the_service_has_been_away(visitor: Visitor) -> None:
-    visitor.sign_in()
+    curve = visitor.page.locator("[data-part=curves] [data-chart]")
+    curve.wait_for()
     visitor.page.context.set_offline(True)
+    visitor.page.get_by_role("button", name="Cancel").click()
     expect(visitor.page.locator("#away")).to_be_visible()
+    assert visitor.violations() == []
+    seen = curve.get_attribute("data-count")
     visitor.page.context.set_offline(False)
     expect(visitor.page.locator("#away")).to_be_hidden()
+    expect(curve).not_to_have_attribute("data-count", str(seen))
+    visitor.page.get_by_role("button", name="Cancel").click()
+    expect(visitor.page.locator(".title .status")).to_have_text("cancelled")
     visitor.errors = [error for error in visitor.errors if "ERR_INTERNET_DISCONNECTED" not in error]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_barrier(visitor: Visitor, scheme: str) -> None:
-    job, model = trained(visitor, f"seen {scheme}")
-    dataset = visitor.service.job(job)["dataset"]
-    visitor.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its literals
-    visitor.sign_in()
-    places = ["jobs", f"jobs/{job}", "datasets", f"datasets/{dataset}", "design", "models", f"models/{model}", f"compare?jobs={job}"]
-    found = {}
-    for place in places:
-        visitor.open(f"#/{place}")
-        visitor.page.wait_for_load_state("networkidle")
-        found[place] = visitor.violations()
-    assert {place: one for place, one in found.items() if one} == {}

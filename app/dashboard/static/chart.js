@@ -1,11 +1,13 @@
 // How are numbers drawn? By uPlot, with a hidden table for who cannot see it, and as CSV and PNG for who takes them along.
 
 import uPlot from "./vendor/uPlot.js";
-import { h, number, replace, save } from "./dom.js";
+import { css, h, isNaive, number, replace, takeAlong } from "./dom.js";
 
 export const COLOURS = ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6", "--c7", "--c8", "--c9", "--c10"];
 const HEIGHT = 280;
 const TABLE_ROWS = 24;
+const WHOLE = Array.from({ length: 12 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
+const TABLE_MILLISECONDS = 500;
 
 /** Charts that are on the page take their colours from the style anew. */
 function redrawAll() {
@@ -14,34 +16,32 @@ function redrawAll() {
 document.addEventListener("theme", redrawAll);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawAll);
 
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-
 /**
  * A chart: `setData([x, y1, ...], seq)` draws on.
  *
  * `series` are `{label, colour, dash, width, points, hidden}`; `bands` pairs of positions in `series` with the space between them filled;
- * `x` is "step" or "time" (seconds since 1970).
+ * `x` is "time" (seconds since 1970; `naive` ones are shown as they are, others in the viewer's zone), or what the numbers are, such as "step".
  */
-export function chart({ name, series, bands = [], x = "step", log = false, gaps = false }) {
+export function chart({ name, series, bands = [], x = "step", naive = false, log = false, gaps = false }) {
   const place = h("div", { class: "plot" });
   const rows = h("div", { class: "hidden" });
   const figure = h("figure", { class: "chart", "data-chart": name, "data-count": "0", "data-seq": "0", "data-last": "" },
-    h("figcaption", {}, h("span", {}, name), h("span", { class: "buttons" },
-      h("button", { type: "button", class: "quiet", onclick: () => save(`${name}.csv`, new Blob([toCsv()], { type: "text/csv" })) }, "CSV"),
-      h("button", { type: "button", class: "quiet", onclick: toPng }, "PNG"))),
+    h("figcaption", {}, h("span", {}, name), takeAlong(name, cells, canvas)),
     place, rows);
   let data = [[], ...series.map(() => [])];
   let plot = null;
   let isDue = false;
+  let isTableDue = false;
 
   const options = () => ({
     width: Math.max(240, place.clientWidth), height: HEIGHT,
     cursor: { drag: { x: true, y: false } },
     legend: { live: true },
+    tzDate: (at) => (naive ? uPlot.tzDate(new Date(at * 1000), "Etc/UTC") : new Date(at * 1000)),
     scales: { x: { time: x === "time" }, y: log ? { distr: 3 } : { range: (_, low, high) => padded(low, high) } },
-    axes: [axis(), axis(62)],
+    axes: [x === "time" ? axis() : { ...axis(), incrs: WHOLE }, axis(62)],
     bands: bands.map(([top, bottom]) => ({ series: [top + 1, bottom + 1], fill: () => css("--band") })),
-    series: [{ label: x === "time" ? "time" : "step" }, ...series.map((one, position) => ({
+    series: [{ label: x }, ...series.map((one, position) => ({
       label: one.label, show: !one.hidden, dash: one.dash, width: one.width ?? 1.75, spanGaps: !gaps && one.spanGaps !== false,
       stroke: () => css(one.colour ?? COLOURS[position % COLOURS.length]),
       points: { show: one.points }, value: (_, value) => number(value),
@@ -55,10 +55,12 @@ export function chart({ name, series, bands = [], x = "step", log = false, gaps 
     if (plot) plot.setData(drawn);
     else plot = new uPlot(options(), drawn, place);
     place.querySelector("canvas").setAttribute("aria-hidden", "true");
-    mirror();
+    if (!isTableDue) setTimeout(mirror, TABLE_MILLISECONDS);
+    isTableDue = true;
   }
 
   function mirror() {
+    isTableDue = false;
     const from = Math.max(0, data[0].length - TABLE_ROWS);
     const shown = data[0].slice(from).map((at, row) => [moment(at), ...data.slice(1).map((values) => number(values[from + row]))]);
     replace(rows, h("table", {}, h("caption", {}, `${name}: the last ${shown.length} of ${data[0].length} points`),
@@ -66,23 +68,22 @@ export function chart({ name, series, bands = [], x = "step", log = false, gaps 
       h("tbody", {}, shown.map((row) => h("tr", {}, row.map((cell) => h("td", {}, cell)))))));
   }
 
-  const moment = (at) => (x === "time" ? new Date(at * 1000).toISOString().replace(".000Z", "Z") : String(at));
+  const moment = (at) => (x === "time" ? new Date(at * 1000).toISOString().replace(".000Z", naive ? "" : "Z") : String(at));
 
-  function toCsv() {
-    const quoted = (cell) => `"${String(cell).replace(/^(?=[=+\-@\t\r])/, "'").replaceAll('"', '""')}"`;
-    const lines = data[0].map((at, row) => [moment(at), ...data.slice(1).map((values) => values[row] ?? "")].join(","));
-    return [[x, ...series.map((one) => quoted(one.label))].join(","), ...lines, ""].join("\n");
+  function cells() {
+    const at = (value) => (x === "time" ? moment(value) : value);
+    return [[x, ...series.map((one) => one.label)], ...data[0].map((value, row) => [at(value), ...data.slice(1).map((values) => values[row])])];
   }
 
-  function toPng() {
-    if (!plot) return;
-    const canvas = plot.ctx.canvas;
-    const copy = h("canvas", { width: canvas.width, height: canvas.height });
+  function canvas() {
+    if (!plot) return null;
+    const { canvas: drawn } = plot.ctx;
+    const copy = h("canvas", { width: drawn.width, height: drawn.height });
     const context = copy.getContext("2d");
     context.fillStyle = css("--surface");
     context.fillRect(0, 0, copy.width, copy.height);
-    context.drawImage(canvas, 0, 0);
-    copy.toBlob((blob) => save(`${name}.png`, blob));
+    context.drawImage(drawn, 0, 0);
+    return copy;
   }
 
   const later = () => {
@@ -131,16 +132,23 @@ export function smoothed(values, weight) {
   });
 }
 
-/** Several `{x, y}` over the union of their x: `[x, y1, ...]`, null where one has no value. */
+/** Several `{x, y}`, each with rising x, over the union of their x: `[x, y1, ...]`, null where one has no value. */
 export function joined(lines) {
-  const xs = [...new Set(lines.flatMap((line) => line.x))].sort((a, b) => a - b);
-  const place = new Map(xs.map((value, position) => [value, position]));
+  const sorted = Float64Array.from(lines.flatMap((line) => line.x)).sort();
+  const xs = Array.from(sorted).filter((value, position) => position === 0 || value !== sorted[position - 1]);
   return [xs, ...lines.map((line) => {
     const column = new Array(xs.length).fill(null);
-    line.x.forEach((value, position) => { column[place.get(value)] = line.y[position]; });
+    let at = 0;
+    line.x.forEach((value, position) => {
+      while (xs[at] < value) at += 1;
+      column[at] = line.y[position];
+    });
     return column;
   })];
 }
 
 /** A moment of the API as a number of the x axis: seconds since 1970, or the whole number that it is. */
-export const seconds = (moment) => (typeof moment === "number" ? moment : Date.parse(moment) / 1000);
+export const seconds = (moment) => (typeof moment === "number" ? moment : Date.parse(isNaive(moment) ? `${moment}Z` : moment) / 1000);
+
+/** What an axis of such moments is: `{x, naive}` of a chart. */
+export const axisOf = (moments) => (typeof moments[0] === "number" ? { x: "step" } : { x: "time", naive: isNaive(moments[0]) });

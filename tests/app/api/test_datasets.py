@@ -156,6 +156,19 @@ def test_a_peak_survives_thinning(api: Api) -> None:
     assert body["timestamps"][body["values"]["y"].index(9999)] == 4321
 
 
+def test_a_gap_survives_thinning(api: Api) -> None:
+    made = api.upload("ds,y\n" + "".join(f"{step},{'' if step == 4321 else step % 3}\n" for step in range(10_000)))
+    body = api.client.get(f"/v1/datasets/{made}/series/series/points", params={"max_points": 50}).json()
+    assert body["values"]["y"][body["timestamps"].index(4321)] is None
+
+
+def test_the_end_of_a_series_is_answered_alone(api: Api) -> None:
+    made = api.upload("ds,y\n" + "".join(f"{step},{step % 3}\n" for step in range(1000)))
+    body = api.client.get(f"/v1/datasets/{made}/series/series/points", params={"last": 5}).json()
+    assert (body["length"], body["timestamps"]) == (1000, [995, 996, 997, 998, 999])
+    assert body["values"]["y"] == [2, 0, 1, 2, 0]
+
+
 @pytest.mark.parametrize("points", ["3", "10001", "all"])
 def test_another_number_of_points_is_refused(api: Api, shops: str, points: str) -> None:
     answer = api.client.get(f"/v1/datasets/{shops}/series/a/points", params={"max_points": points})

@@ -97,6 +97,26 @@ def test_a_future_is_sent_or_taken_from_the_dataset(api: Api) -> None:
     assert other["mean"] != stored["mean"]
 
 
+def test_steps_that_are_held_out_change_nothing_but_what_is_known_ahead(api: Api) -> None:
+    rows = WAVES.splitlines()
+    whole = add_model(api, api.upload("\n".join([*rows[:-2], "2024-01-27,5,1", "2024-01-28,6,4", "2024-01-29,,3"]) + "\n"), **AHEAD)
+    held = forecast(api, whole, unique_ids=["series"], held_out=2)["forecasts"][0]
+    days = [row.split(",") for row in rows[1:-2]]
+    history = {"unique_id": "series", "start": "2024-01-01T00:00:00", "target": [float(y) for _, y, _ in days]}
+    past, future = {"x": [float(x) for _, _, x in days]}, {"x": [1.0, 4.0]}
+    assert held == forecast(api, whole, series=[history | {"past": past, "future": future}])["forecasts"][0]
+    assert held["timestamps"] == ["2024-01-27T00:00:00", "2024-01-28T00:00:00"]
+
+
+def test_more_steps_than_there_are_and_those_of_a_series_that_is_sent_cannot_be_held_out(api: Api) -> None:
+    model = add_model(api)
+    assert refused(api, model, unique_ids=["series"], held_out=28) == (
+        "#/held_out",
+        "held_out is 28, and 'series' has 28 steps; hold out fewer than it has",
+    )
+    assert "'held_out' goes with 'unique_ids'" in refused(api, model, **sent(), held_out=1)[1]
+
+
 def test_a_future_that_is_missing_or_too_short_is_refused(api: Api) -> None:
     model = add_model(api, **AHEAD)
     pointer, sentence = refused(api, model, unique_ids=["series"])

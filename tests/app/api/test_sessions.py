@@ -178,3 +178,16 @@ def test_of_observations_that_race_with_one_number_one_arrives(api: Api) -> None
         answers = list(pool.map(lambda _: api.client.post(path, json=body).status_code, range(6)))
     assert sorted(answers) == [200, 409, 409, 409, 409, 409]
     assert api.client.get(f"/v1/sessions/{session}").json()["sequence"] == 1
+
+
+def test_sessions_of_a_model_are_listed_newest_first_for_their_owner_alone(api: Api) -> None:
+    model, other = add_model(api, name="one"), add_model(api, name="other")
+    first, second = begin(api, model)["id"], begin(api, model)["id"]
+    begin(api, other)
+    observe(api, first, 1, 4.0)
+    listed = api.client.get(f"/v1/models/{model}/sessions").json()
+    assert [(one["id"], one["sequence"]) for one in listed["data"]] == [(second, 0), (first, 1)]
+    assert api.client.get("/v1/models/one/sessions", params={"limit": 1}).json()["next_after"] == second
+    assert api.client.delete(f"/v1/sessions/{second}").status_code == 204
+    assert [one["id"] for one in api.client.get(f"/v1/models/{model}/sessions").json()["data"]] == [first]
+    problem_of(api.client_of("somebody else").get(f"/v1/models/{model}/sessions"), 404)
