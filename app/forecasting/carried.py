@@ -21,12 +21,13 @@ import torch
 from torch import Tensor
 
 from app.errors import ForecastError
-from app.forecasting.forecaster import Forecast, Forecaster, History, Values
+from app.forecasting.batches import Windows
+from app.forecasting.forecaster import Forecast, Forecaster, Values
+from app.forecasting.histories import History
 from app.forecasting.observations import Ahead, Observation, known_ahead, told_by
 from app.forecasting.paths import combined, draw_paths, of_paths
 from app.forecasting.states import Arrays
 from app.forecasting.stepping import Anchor, Inputs, StepReader
-from app.forecasting.windows import Windows
 from app.nets.build import Network
 from app.nets.cells import CellState
 from app.nets.outlook import Outlook
@@ -195,6 +196,7 @@ class Carrier:
             torch.from_numpy(anchor.scale),
             torch.ones(sessions, 1, dtype=torch.bool),
             outlook=None if offset is None else Outlook(torch.ones_like(offset), offset),
+            is_log=reader.is_log,
         )
 
     def _forecast(self, number: int, network: Network, state: Arrays, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
