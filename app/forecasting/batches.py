@@ -85,6 +85,18 @@ class Windows:
         """Of what a network gives at every step, that at the steps that a horizon follows."""
         return sequence[:, -1] if self.steps is None else sequence[:, self.steps].flatten(0, 1)
 
+    def later(self, steps: int) -> Windows:
+        """The same windows without their oldest steps, which no horizon follows; their units are those of the whole."""
+        if not steps:
+            return self
+        return replace(
+            self,
+            inputs={name: values[:, steps:] for name, values in self.inputs.items()},
+            seen=self.seen[:, steps:],
+            steps=None if self.steps is None else self.steps - steps,
+            about=None if self.about is None else replace(self.about, first=self.about.first + steps),
+        )
+
     def part(self, rows: slice) -> Windows:
         """Some windows that have one horizon each, and that no layer has parameters of."""
         inputs = {name: values[rows] for name, values in self.inputs.items()}

@@ -92,8 +92,9 @@ class Carrier:
         if about is not None:
             state["parameters"] = about.numpy()
         with torch.inference_mode():
-            for number, network in enumerate(forecaster.members):
-                state |= _after(number, network, *network.begin(windows.inputs, about=windows.about))
+            for number, (network, unread) in enumerate(zip(forecaster.members, forecaster.unread, strict=True)):
+                own = windows.later(unread)
+                state |= _after(number, network, *network.begin(own.inputs, about=own.about))
         return state
 
     def _opened(self, columns: Mapping[str, Values], row: int, history: History) -> Anchor:

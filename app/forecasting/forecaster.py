@@ -90,6 +90,11 @@ class Forecaster:
         """All networks: one, or those of an ensemble."""
         return (self.network, *self.others)
 
+    @cached_property
+    def unread(self) -> tuple[int, ...]:
+        """Oldest steps of the context that each member does not read."""
+        return tuple(self.context - context for context in self.spec.member_contexts[: len(self.members)])
+
     @property
     def context(self) -> int:
         """Steps it looks back."""
@@ -159,7 +164,8 @@ class Forecaster:
         Of an ensemble each is the median of its members', so that quantiles keep their order. Of a decoder that forecasts by paths they are
         those of its paths, with quantiles between the two nearest ones (Hazen 1914).
         """
-        return combined([self._forecast(network, windows, levels) for network in self.members])
+        pairs = zip(self.members, self.unread, strict=True)
+        return combined([self._forecast(network, windows.later(unread), levels) for network, unread in pairs])
 
     def _forecast(self, network: Network, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
         with torch.inference_mode():
@@ -183,7 +189,8 @@ class Forecaster:
         """
         shares = [len(part) for part in np.array_split(np.arange(count), len(self.members))]
         with torch.inference_mode():
-            paths = [draw_paths(self.spec, one, self.head, windows, own) for one, own in zip(self.members, shares, strict=True) if own]
+            parts = zip(self.members, self.unread, shares, strict=True)
+            paths = [draw_paths(self.spec, one, self.head, windows.later(unread), own) for one, unread, own in parts if own]
         return torch.cat(paths, dim=1).cpu().numpy()
 
     def check(self, history: History, steps: int, place: str) -> None:

@@ -6,6 +6,7 @@ Missing values are filled as `app.forecasting.columns` says. Targets are never f
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -108,8 +109,21 @@ class WindowSource:
         self._before = torch.arange(-self._context, 0, device=device)
         self._after = torch.arange(self._horizon, device=device)
         self._looks_back = looks_back(spec)
-        apart = -(-self._context // MOST_FORKS)
-        self._forks = torch.arange((self._context - 1) % apart, self._context, apart, device=device)
+        self._unread = 0
+        self._forks = _spread(self._context).to(device)
+
+    def reading(self, context: int | None) -> WindowSource:
+        """The same windows with the newest steps of their context alone, in units of the whole.
+
+        Args:
+            context: steps that are left; None for all.
+        """
+        if context is None:
+            return self
+        found = copy.copy(self)
+        found._unread = self._context - context
+        found._forks = _spread(context).to(self._device) + found._unread
+        return found
 
     def batch(self, cutoffs: npt.NDArray[np.int64], *, is_forked: bool = False, has_inputs: bool = True) -> Windows:
         """Some windows.
@@ -142,7 +156,7 @@ class WindowSource:
         filled, is_observed = self._columns[TARGET].windows(stretch[:, : self._context])
         whole, seen = self._columns[TARGET].windows(stretch)
         history = torch.cat([filled, whole[:, self._context :]], dim=1)
-        steps = torch.arange(0 if is_whole else self._context - 1, stretch.shape[1], device=self._device)
+        steps = torch.arange(self._unread if is_whole else self._context - 1, stretch.shape[1], device=self._device)
         return self._windows(stretch, history, seen, self._measure(filled, is_observed), steps, is_next=True, has_inputs=has_inputs)
 
     def _windows(
@@ -171,7 +185,8 @@ class WindowSource:
         target, observed = self._columns[TARGET].masked(target if outlook is None else outlook.apart(target), actual)
         future = torch.empty(*ahead.shape, 0, device=self._device) if is_next else self._future(ahead, past)
         about = self._about(positions[:, 0])
-        return Windows(inputs, future, target, observed, shift, scale, seen, steps, about, outlook, is_log=self._is_log)
+        whole = Windows(inputs, future, target, observed, shift, scale, seen, steps, about, outlook, is_log=self._is_log)
+        return whole.later(self._unread)
 
     def _past(self, firsts: Int[Tensor, " batch"], filled: Tensor, shift: Float[Tensor, " batch"], scale: Float[Tensor, " batch"]) -> Past:
         """The target before the end of windows that begin at these positions."""
@@ -240,6 +255,12 @@ class WindowSource:
         columns = [column for feature in group.features for column in self._feature_columns[feature]]
         turns = [] if self._calendar is None else [self._calendar[:, column][positions] for column in columns]
         return [*turns, *([self._ages.at(positions)] if self._ages is not None and group.age else [])]
+
+
+def _spread(context: int) -> Int[Tensor, " forks"]:
+    """Steps of a context that a forking decoder learns at, its last one among them."""
+    apart = -(-context // MOST_FORKS)
+    return torch.arange((context - 1) % apart, context, apart)
 
 
 def _scaled(spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling) -> Mapping[str, npt.NDArray[np.float64]]:

@@ -159,3 +159,9 @@ class ForecasterSpec(Description):
     def least_context(self) -> int:
         """Steps of a history that are enough."""
         return min(self.min_context or self.context or 1, self.context or 1)
+
+    @property
+    def member_contexts(self) -> tuple[int, ...]:
+        """Steps that each member of an ensemble looks back; of one network the context."""
+        turn = (self.context or 1, *(self.training.contexts or ()))
+        return tuple(turn[member % len(turn)] for member in range(self.training.members))

@@ -139,7 +139,8 @@ def _chunks(material: Material, cutoffs: Cutoffs) -> Iterator[Windows]:
 def _errors(forecaster: Forecaster, windows: Windows) -> Values:
     """In units of the head, behind whatever takes the target apart: the middle one of the members' errors."""
     with torch.inference_mode():
-        errors = [_error(network, forecaster.head, windows) for network in forecaster.members]
+        pairs = zip(forecaster.members, forecaster.unread, strict=True)
+        errors = [_error(network, forecaster.head, windows.later(unread)) for network, unread in pairs]
     return np.where(windows.observed.cpu().numpy(), np.median(errors, axis=0), np.nan)
 
 
