@@ -8,8 +8,9 @@ import torch
 
 from app.forecasting.checkpoint import dump, load
 from app.forecasting.forecaster import Forecaster
-from app.spec.phases import plan
+from app.spec.phases import plan, side_by_side
 from tests.worker.training.lessons import SEASON, spec_of, training_of
+from worker.training.aside import confine, take_over
 from worker.training.comparison import members_of
 from worker.training.first_weights import draw_first
 from worker.training.fit import Training, fit
@@ -100,6 +101,19 @@ def test_members_of_shorter_contexts_are_told_apart_and_resumed_to_the_bit() -> 
     content = dump(forecaster_from(trained(resumed)))
     assert content == dump(forecaster_from(straight))
     assert load(content).unread == (0, 9, 0)
+
+
+def test_members_of_shorter_contexts_are_the_same_where_others_learn_them() -> None:
+    training = {**THREE["training"], "contexts": [5]}
+    straight, shared = trained(training_of(spec_of(training=training))), training_of(spec_of(training=training))
+    beginning, runs = shared.capture(), side_by_side(shared.spec, shared.stages, 0)
+    assert len(runs) == 3
+    for stages in runs:
+        elsewhere = training_of(spec_of(training=training))
+        elsewhere.restore(*beginning)
+        confine(elsewhere, stages)
+        take_over(shared, stages, *trained(elsewhere).capture(), begun_at=0)
+    assert dump(forecaster_from(trained(shared))) == dump(forecaster_from(straight))
 
 
 def test_a_member_begins_with_the_weights_that_suit_its_context() -> None:
