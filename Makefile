@@ -49,7 +49,7 @@ fix: .venv/.installed-dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(patsubst bench/%.py,bench-%,$(filter-out %/__init__.py %/service.py %/load.py %/plain.py,$(wildcard bench/*.py)))
+bench: $(patsubst bench/%.py,bench-%,$(filter-out %/__init__.py %/service.py %/load.py %/plain.py %/plots.py %/shifted.py,$(wildcard bench/*.py)))
 
 bench-%: .venv/.installed-dev
 	$(BIN)/python -m bench.$* $(OPTIONS)

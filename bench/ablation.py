@@ -1,9 +1,10 @@
-"""What is each part of the default worth? `make bench-ablation`: the same network on three panels, by the API, with one thing changed.
+"""What is each part of the default worth? `make bench-ablation`: the same network on three panels, with one thing changed.
 
 The first row of each panel is the default (app/spec/defaults.py); the others change what is named and nothing else. OWA on M4, MASE on
 hospital, each with the seconds from the upload to the last forecast.
 
     make bench-ablation OPTIONS="--seeds 3 --sets weekly"
+    make bench-ablation OPTIONS="--seeds 3 --sets hourly --changes 'from the newest state' 'from shifted states' --epochs 6"
     make bench-ablation OPTIONS="--seeds 3 --sets hourly --changes 'as it is' 'learnt at each cutoff alone' --epochs 6"
 """
 
@@ -21,6 +22,7 @@ import httpx
 
 from app.demo.service import OwnService
 from bench.accuracy import PANELS, Panel, panel, run_panel
+from bench.shifted import resolved, run_here
 
 Change = dict[str, Any]
 
@@ -35,6 +37,9 @@ def document(counted: str, lags: str, decoder: str = "forking", **training: obje
         "training": {"epochs": 20, "steps_per_epoch": 100, "batch_size": 32, "lr": 0.004, "patience": 5, "refit": True} | training,
     }
 
+
+HERE = {"from the newest state": False, "from shifted states": True}
+"""What is trained without a service, learnt at each cutoff alone, and whether its states are shifted; see bench/shifted.py."""
 
 DEFAULTS = {"hourly": ("season", "input"), "weekly": ("last", "input"), "hospital": ("none", "decoder")}
 
@@ -53,15 +58,22 @@ def changes(name: str) -> dict[str, Change]:
     found["counted from the window's mean, without lags"] = document("none", "none")
     found["learnt at each cutoff alone"] = document(counted, lags, "direct")
     found["without a refit"] = document(counted, lags, refit=False)
+    found |= dict.fromkeys(HERE, found["learnt at each cutoff alone"])
     return found
+
+
+def run(http: httpx.Client, case: Panel, context: int, what: str, change: Change, training: Change) -> dict[str, float]:
+    """One training and its scores: by the API, or in this process what nobody can ask a service for."""
+    seasons = SEASONS[case.title]
+    if what in HERE:
+        spec = resolved(case, change, context, seasons, training)
+        return run_here(case, spec, seasons[0], is_shifted=HERE[what])
+    return run_panel(http, case, training, {"architecture": change, "context": context, "season": list(seasons)})
 
 
 def row(http: httpx.Client, case: Panel, context: int, what: str, change: Change, trainings: Sequence[Change]) -> str:
     """The mean of a change's scores over trainings that differ by their seeds."""
-    runs = [
-        run_panel(http, case, training, {"architecture": change, "context": context, "season": list(SEASONS[case.title])})
-        for training in trainings
-    ]
+    runs = [run(http, case, context, what, change, training) for training in trainings]
     name = "OWA" if "OWA" in runs[0] else "MASE"
     scores = [run[name] for run in runs]
     spread = f" ({statistics.stdev(scores):.3f})" if len(scores) > 1 else ""

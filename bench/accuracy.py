@@ -7,6 +7,7 @@ are computed with the same metrics, and must come out.
     make bench-accuracy                                     all sets, five seeds of one network, one ensemble of five
     make bench-accuracy OPTIONS="--seeds 2 --sets weekly"
     make bench-accuracy OPTIONS="--seeds 1 --ensembles 0 --sets hourly weekly --architecture gallery:es-rnn"
+    make bench-accuracy OPTIONS="--seeds 0 --sets hospital --contexts 12 18"
 """
 
 from __future__ import annotations
@@ -189,12 +190,12 @@ def weighed(run: Callable[[dict[str, Any]], dict[str, float]], training: dict[st
     return run(training) | {"peak MiB": worker_peak_mebibytes()}
 
 
-def compare(title: str, run: Callable[[dict[str, Any]], dict[str, float]], seeds: int, ensembles: int) -> None:
-    """The rows of a set: single networks, and ensembles."""
+def compare(title: str, run: Callable[[dict[str, Any]], dict[str, float]], seeds: int, ensembles: int, more: dict[str, Any]) -> None:
+    """The rows of a set: single networks, and ensembles with what more is said of their training."""
     if seeds:
         print(row(title, "one network", [weighed(run, {"seed": seed}) for seed in range(seeds)]), flush=True)
     if ensembles:
-        found = [weighed(run, {"seed": 100 + seed, "members": ENSEMBLE}) for seed in range(ensembles)]
+        found = [weighed(run, {"seed": 100 + seed, "members": ENSEMBLE, **more}) for seed in range(ensembles)]
         print(row(title, f"{ENSEMBLE} networks", found), flush=True)
 
 
@@ -205,16 +206,20 @@ def main() -> None:
     said.add_argument("--ensembles", type=int, default=1)
     said.add_argument("--architecture", help="of the panels, such as gallery:es-rnn; the service's own choice where it is left out")
     said.add_argument("--sets", nargs="*", default=["hourly", "weekly", "hospital", "bikes"])
+    said.add_argument(
+        "--contexts", type=int, nargs="*", help="shorter ones that an ensemble's members have in turn after the service's own"
+    )
     asked = said.parse_args()
+    ensemble = {"contexts": asked.contexts} if asked.contexts else {}
     more = {"architecture": asked.architecture} if asked.architecture else {}
     with tempfile.TemporaryDirectory() as home, OwnService(Path(home)) as service, closing(service.client()) as http:
         for name in asked.sets:
             if name == "bikes":
-                compare("bike sharing", partial(run_bikes, http), asked.seeds, asked.ensembles)
+                compare("bike sharing", partial(run_bikes, http), asked.seeds, asked.ensembles, ensemble)
                 continue
             case = panel(*PANELS[name])
             print(row(case.title, "seasonal naive", [check_baselines(case)]), flush=True)
-            compare(case.title, partial(run_panel, http, case, more=more), asked.seeds, asked.ensembles)
+            compare(case.title, partial(run_panel, http, case, more=more), asked.seeds, asked.ensembles, ensemble)
 
 
 if __name__ == "__main__":

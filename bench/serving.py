@@ -24,7 +24,8 @@ import torch
 from app.demo.service import free_port
 from app.forecasting.carried import Carrier
 from app.forecasting.checkpoint import dump, load
-from app.forecasting.forecaster import Forecaster, History
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.histories import History
 from app.forecasting.observations import Observation
 from app.nets.build import build
 from app.nets.heads import RESIDUAL_LEVELS

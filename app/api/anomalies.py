@@ -17,7 +17,8 @@ from app.api.forecasts import LevelPercent, SourcesBody, find, placed
 from app.api.patience import answer_of
 from app.api.services import Served
 from app.forecasting.anomalies import Judged, judge
-from app.forecasting.forecaster import Forecaster, History
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.histories import History
 from app.series.moments import write_moments
 
 router = APIRouter(tags=["forecasts"])

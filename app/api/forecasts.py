@@ -23,7 +23,8 @@ from app.api.histories import Numbers, SeriesBody, sent_histories, stored_histor
 from app.api.patience import answer_of
 from app.api.services import Served, Services
 from app.errors import ForecastError
-from app.forecasting.forecaster import Forecast, Forecaster, History
+from app.forecasting.forecaster import Forecast, Forecaster
+from app.forecasting.histories import History
 from app.series.moments import write_moments
 from app.store.keys import Principal
 from app.store.models import get_model

@@ -18,7 +18,7 @@ from app.api.pages import DEFAULT_LIMIT, After, Limit, PageOf, page_body
 from app.api.services import Served, Services
 from app.errors import ConflictError, ForecastError
 from app.forecasting.carried import Carrier
-from app.forecasting.forecaster import History
+from app.forecasting.histories import History
 from app.forecasting.observations import Observation
 from app.forecasting.states import Arrays, dump_state, join, load_state, part
 from app.store.models import get_model, hold_model

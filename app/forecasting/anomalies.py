@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import ForecastError
-from app.forecasting.forecaster import Forecaster, History, Values
+from app.forecasting.forecaster import Forecaster, Values
+from app.forecasting.histories import History
 from app.forecasting.windows import future_columns_of
 from app.series.frequency import Times
 from app.series.panel import TARGET

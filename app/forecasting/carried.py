@@ -21,12 +21,13 @@ import torch
 from torch import Tensor
 
 from app.errors import ForecastError
-from app.forecasting.forecaster import Forecast, Forecaster, History, Values
+from app.forecasting.batches import Windows
+from app.forecasting.forecaster import Forecast, Forecaster, Values
+from app.forecasting.histories import History
 from app.forecasting.observations import Ahead, Observation, known_ahead, told_by
 from app.forecasting.paths import combined, draw_paths, of_paths
 from app.forecasting.states import Arrays
 from app.forecasting.stepping import Anchor, Inputs, StepReader
-from app.forecasting.windows import Windows
 from app.nets.build import Network
 from app.nets.cells import CellState
 from app.nets.outlook import Outlook
@@ -91,8 +92,9 @@ class Carrier:
         if about is not None:
             state["parameters"] = about.numpy()
         with torch.inference_mode():
-            for number, network in enumerate(forecaster.members):
-                state |= _after(number, network, *network.begin(windows.inputs, about=windows.about))
+            for number, (network, unread) in enumerate(zip(forecaster.members, forecaster.unread, strict=True)):
+                own = windows.later(unread)
+                state |= _after(number, network, *network.begin(own.inputs, about=own.about))
         return state
 
     def _opened(self, columns: Mapping[str, Values], row: int, history: History) -> Anchor:
@@ -195,6 +197,7 @@ class Carrier:
             torch.from_numpy(anchor.scale),
             torch.ones(sessions, 1, dtype=torch.bool),
             outlook=None if offset is None else Outlook(torch.ones_like(offset), offset),
+            is_log=reader.is_log,
         )
 
     def _forecast(self, number: int, network: Network, state: Arrays, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:

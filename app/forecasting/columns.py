@@ -120,6 +120,7 @@ class Past:
         shift: [batch], as of `Windows`.
         scale: [batch], as of `Windows`.
         is_scaled: whether the units are others than the target's own.
+        is_log: whether the column has logarithms.
     """
 
     column: Column
@@ -128,18 +129,19 @@ class Past:
     shift: Float[Tensor, " batch"]
     scale: Float[Tensor, " batch"]
     is_scaled: bool = True
+    is_log: bool = False
 
     def repeated(self, times: int) -> Past:
         """The same of each window so many times."""
         if times == 1:
             return self
         lowest, level, shift, scale = (part.repeat_interleave(times) for part in (self.lowest, self.level, self.shift, self.scale))
-        return Past(self.column, lowest, level, shift, scale, is_scaled=self.is_scaled)
+        return Past(self.column, lowest, level, shift, scale, is_scaled=self.is_scaled, is_log=self.is_log)
 
     @property
     def log_scale(self) -> Float[Tensor, "batch 1"]:
         """Logarithm of what the target is divided by."""
-        return self.scale[:, None].log().float()
+        return (self.shift if self.is_log else self.scale.log())[:, None].float()
 
     def scaled(self, values: Float[Tensor, "batch steps"]) -> Float[Tensor, "batch steps"]:
         """Values in the windows' units."""

@@ -30,6 +30,7 @@ def check_columns(spec: ForecasterSpec, unique_id: str, columns: Columns, future
         ForecastError: a column is missing, or too short.
     """
     length = len(columns[TARGET])
+    check_target(spec, f"series {unique_id!r}", columns[TARGET], f"{place}/target")
     for name in statics_of(spec):
         if name not in columns:
             sentence = f"series {unique_id!r} does not say its {name!r}, which the model reads; send it under 'static'"
@@ -44,6 +45,26 @@ def check_columns(spec: ForecasterSpec, unique_id: str, columns: Columns, future
             raise ForecastError(sentence, code="column_length", pointer=f"{place}/past/{name}")
     for name in future_columns_of(spec) if steps else ():
         _check_ahead(unique_id, future, name, steps, place)
+
+
+def check_target(spec: ForecasterSpec, whose: str, target: npt.NDArray[np.float64], pointer: str) -> None:
+    """Refuse values that the scaling cannot have.
+
+    Args:
+        spec: what is read.
+        whose: values they are, in words.
+        target: they, NaN where missing.
+        pointer: of them in the request.
+
+    Raises:
+        ForecastError: one is not above zero, and the scaling takes logarithms.
+    """
+    if spec.scaling.target != "log":
+        return
+    wrong = np.flatnonzero(target <= 0)
+    if len(wrong):
+        sentence = f"the model reads logarithms, and {whose} has {target[wrong[0]]:g}, which has none; send values above zero, or null"
+        raise ForecastError(sentence, code="not_positive", pointer=f"{pointer}/{wrong[0]}")
 
 
 def _check_ahead(unique_id: str, future: Columns, name: str, steps: int, place: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,16 +13,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from app.errors import ForecastError
+from app.forecasting.batches import Windows
 from app.forecasting.columns import reach_of
 from app.forecasting.demands import check_columns
+from app.forecasting.histories import History, panel_of_histories
 from app.forecasting.paths import combined, draw_paths, of_paths
 from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
-from app.forecasting.windows import KnownSeries, Windows, WindowSource, columns_of, future_columns_of
+from app.forecasting.windows import KnownSeries, WindowSource
 from app.nets.build import Network, build_head
 from app.nets.heads import Head
 from app.nets.outlook import Outlook
 from app.nets.smoothing import Smoothing
-from app.series.frequency import Frequency, Times, as_times, parse_frequency
+from app.series.frequency import Times, as_times, parse_frequency
 from app.series.panel import TARGET, Panel
 from app.series.scaling import CovariateScaling
 from app.series.time_values import TimeKind
@@ -36,39 +38,6 @@ LARGEST_BATCH = 256
 
 MOST_SAMPLES = 1_000_000
 """Numbers in the paths of one answer: some twenty megabytes of it."""
-
-
-@dataclass(frozen=True, eq=False)
-class History:
-    """What is known of a series when it is to be forecast.
-
-    Attributes:
-        unique_id: what it is called in the answer.
-        start: time of the first value.
-        columns: `y` and the covariates, all equally long, NaN where missing.
-        future: columns known over the horizon, from the first step after the history on.
-    """
-
-    unique_id: str
-    start: np.datetime64 | int
-    columns: Mapping[str, Values]
-    future: Mapping[str, Values]
-
-    @property
-    def first_observed(self) -> int:
-        """Steps before the first observed value."""
-        return int(np.isfinite(self.columns[TARGET]).argmax())
-
-    def at(self, cutoff: int, ahead: Collection[str], steps: int | None = None) -> History:
-        """What was known before a step of it: all that came before, and of what came after only the columns that are known ahead.
-
-        Args:
-            cutoff: steps that are kept.
-            ahead: the columns that are known ahead.
-            steps: how far they are known; None for all that is there.
-        """
-        future = {name: values[cutoff:][:steps] for name, values in self.columns.items() if name in ahead}
-        return History(self.unique_id, self.start, {name: values[:cutoff] for name, values in self.columns.items()}, future)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +89,11 @@ class Forecaster:
     def members(self) -> tuple[Network, ...]:
         """All networks: one, or those of an ensemble."""
         return (self.network, *self.others)
+
+    @cached_property
+    def unread(self) -> tuple[int, ...]:
+        """Oldest steps of the context that each member does not read."""
+        return tuple(self.context - context for context in self.spec.member_contexts[: len(self.members)])
 
     @property
     def context(self) -> int:
@@ -190,7 +164,8 @@ class Forecaster:
         Of an ensemble each is the median of its members', so that quantiles keep their order. Of a decoder that forecasts by paths they are
         those of its paths, with quantiles between the two nearest ones (Hazen 1914).
         """
-        return combined([self._forecast(network, windows, levels) for network in self.members])
+        pairs = zip(self.members, self.unread, strict=True)
+        return combined([self._forecast(network, windows.later(unread), levels) for network, unread in pairs])
 
     def _forecast(self, network: Network, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
         with torch.inference_mode():
@@ -203,7 +178,7 @@ class Forecaster:
     ) -> tuple[Values, Values]:
         """Mean and quantiles as of `forecast_windows`, of a network's raw numbers and what a series layer took away."""
         apart = windows.apart(outlook)
-        mean = apart.together(self.head.mean(raw, windows.scale))
+        mean = apart.mean_of(self.head, raw)
         quantiles = apart.together(self.head.quantiles(raw, levels, windows.scale))
         return mean.cpu().numpy(), quantiles.cpu().numpy()
 
@@ -214,7 +189,8 @@ class Forecaster:
         """
         shares = [len(part) for part in np.array_split(np.arange(count), len(self.members))]
         with torch.inference_mode():
-            paths = [draw_paths(self.spec, one, self.head, windows, own) for one, own in zip(self.members, shares, strict=True) if own]
+            parts = zip(self.members, self.unread, shares, strict=True)
+            paths = [draw_paths(self.spec, one, self.head, windows.later(unread), own) for one, unread, own in parts if own]
         return torch.cat(paths, dim=1).cpu().numpy()
 
     def check(self, history: History, steps: int, place: str) -> None:
@@ -250,7 +226,7 @@ class Forecaster:
 
     def gather(self, histories: Sequence[History]) -> tuple[Panel, Windows]:
         """What is seen of histories that were checked, as a panel and as windows."""
-        panel = self._panel(histories)
+        panel = panel_of_histories(self.spec, self.freq, histories)
         source = WindowSource(self.spec, panel, self.scaling, self.device, self._known(histories))
         return panel, source.batch(panel.offsets[:-1] + self.reach)
 
@@ -272,29 +248,3 @@ class Forecaster:
         lengths = np.array([len(history.columns[TARGET]) for history in histories], dtype=np.int64)
         starts = freq.ordinals(as_times([history.start for history in histories])) // freq.stride
         return KnownSeries(rows, fit_series(self.spec, layer, values, starts + lengths - values.shape[1]))
-
-    def _panel(self, histories: Sequence[History]) -> Panel:
-        """What is seen of each history and its horizon, laid end to end as a panel; what is not there of it is missing."""
-        freq = parse_frequency(self.freq)
-        columns = {
-            name: np.concatenate([self._stretch(history, name) for history in histories]) for name in (TARGET, *columns_of(self.spec))
-        }
-        length = self.reach + self.horizon
-        offsets = np.arange(len(histories) + 1, dtype=np.int64) * length
-        born = None
-        if any(group.age for group in self.spec.inputs.values()):
-            since = [history.first_observed - len(history.columns[TARGET]) for history in histories]
-            born = offsets[:-1] + self.reach + np.array(since, dtype=np.int64)
-        return Panel(tuple(history.unique_id for history in histories), freq, self._starts(histories, freq), offsets, columns, born)
-
-    def _starts(self, histories: Sequence[History], freq: Frequency) -> Times:
-        starts = np.array([history.start for history in histories])
-        skipped = np.array([len(history.columns[TARGET]) - self.reach for history in histories], dtype=np.int64)
-        return freq.shift(starts, skipped)
-
-    def _stretch(self, history: History, name: str) -> Values:
-        ahead = np.full(self.horizon, np.nan)
-        known = history.future.get(name, ahead)[: self.horizon] if name in future_columns_of(self.spec) else ahead
-        ahead[: len(known)] = known
-        seen = history.columns[name][-self.reach :]
-        return np.concatenate([np.full(self.reach - len(seen), np.nan), seen, ahead])

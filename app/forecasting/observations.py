@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import ForecastError
+from app.forecasting.demands import check_target
 from app.forecasting.windows import covariates_of, future_columns_of
 from app.spec.forecaster import ForecasterSpec
 from app.spec.streaming import reads_next
@@ -81,6 +82,7 @@ def told_by(spec: ForecasterSpec, observation: Observation, before: Ahead, horiz
     steps, names = len(observation.target), future_columns_of(spec)
     if not steps:
         raise ForecastError("target is empty; send at least one value", code="too_short", pointer="#/target")
+    check_target(spec, "the observation", observation.target, "#/target")
     expected = {name: before.values[place, : int(before.known[place])] for place, name in enumerate(names)}
     columns = {name: _column(name, observation, expected.get(name)) for name in covariates_of(spec)}
     after = known_ahead(names, {name: values[steps:] for name, values in expected.items()} | dict(observation.future), horizon)

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from app.forecasting.windows import Windows
+from app.forecasting.batches import Windows
 from app.nets.build import Network
 from app.nets.cells import CellState
 from app.nets.heads import Head, stratified_ranks
@@ -89,13 +89,13 @@ def _unrolled(
     raw = network.decode(newest, windows.future)
     drawn = [head.draw(raw, ranks[None, :1], windows.scale).flatten()]
     states = {place: tuple(part.repeat_interleave(count, dim=0) for part in state) for place, state in states.items()}
-    scale = windows.scale.repeat_interleave(count)
+    scale, log_size = windows.scale.repeat_interleave(count), windows.log_sizes.repeat_interleave(count)
     static = {
         name: windows.inputs[name][:, :1].repeat_interleave(count, dim=0) for name, group in spec.inputs.items() if group.known == "static"
     }
     for step in range(1, horizon):
         known = _known_of(spec, windows.future[:, step : step + 1].repeat_interleave(count, dim=0), drawn)
-        features, states = network.encode(_next_inputs(spec, drawn[-1], known, scale) | static, states)
+        features, states = network.encode(_next_inputs(spec, drawn[-1], known, log_size) | static, states)
         raw = network.decode(features[:, -1], known)
         drawn.append(head.draw(raw, ranks[step].repeat(batch)[:, None, None], scale).flatten())
     return torch.stack(drawn, dim=1).view(batch, count, horizon)
@@ -113,14 +113,14 @@ def _known_of(
 
 
 def _next_inputs(
-    spec: ForecasterSpec, newest: Float[Tensor, " rows"], known: Float[Tensor, "rows 1 known"], scale: Float[Tensor, " rows"]
+    spec: ForecasterSpec, newest: Float[Tensor, " rows"], known: Float[Tensor, "rows 1 known"], log_size: Float[Tensor, " rows"]
 ) -> dict[str, Float[Tensor, "rows 1 _"]]:
     """One step of each input that changes: the sample, and what is known of the step after it, in the order of `Windows.future`."""
     inputs, first = {}, 0
     for name, group in spec.inputs.items():
         last = first + len(group.columns) * (group.known == "future") + len(group.lag_steps) + 2 * len(group.features) + group.age
         own = [newest[:, None, None]] * group.columns.count(TARGET)
-        logs = [scale[:, None, None].log().to(known)] if group.scale else []
+        logs = [log_size[:, None, None].to(known)] if group.scale else []
         inputs[name] = torch.cat([*own, known[:, :, first:last], *logs], dim=2)
         first = last
     return inputs

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from app.forecasting.forecaster import LARGEST_BATCH, Forecaster, History
+from app.forecasting.forecaster import LARGEST_BATCH, Forecaster
+from app.forecasting.histories import History
 from app.forecasting.windows import columns_of, future_columns_of
 from app.series.panel import TARGET, Panel
 from app.series.windows import Cutoffs

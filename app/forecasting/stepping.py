@@ -31,7 +31,7 @@ class Anchor:
     """What was measured when sessions began, and what they have seen since; the first axis of each is the session.
 
     Attributes:
-        shift: subtracted from the target.
+        shift: subtracted from the target, or from its logarithms, which are then what `level`, `tail` and `last` are of too.
         scale: the target is divided by.
         level: of a target of which nothing was observed.
         tail: [sessions, steps], the newest values of the target, each the last observed one; NaN before the first.
@@ -64,7 +64,7 @@ class StepReader:
         self._spec = spec
         self.frequency = parse_frequency(freq)
         self._scaling = scaling
-        self._horizon = spec.horizon or 1
+        self._horizon, self.is_log = spec.horizon or 1, spec.scaling.target == "log"
         self._ahead = 1 if reads_next(spec) else 0
         self.covariates = covariates_of(spec)
         self.statics = tuple(statics_of(spec))
@@ -82,10 +82,9 @@ class StepReader:
             born: of the first observed one.
         """
         context = self._spec.context or 1
-        target = columns[TARGET]
-        window = target[-context:]
-        filled = filled_window(window)
-        units = WindowScaling.fit(window[None], self._spec.scaling.target)
+        units = WindowScaling.fit(columns[TARGET][None, -context:], self._spec.scaling.target)
+        target = self._told(columns[TARGET])
+        filled = filled_window(target[-context:])
         pad = np.full(max(self.tail_steps - len(target), 0), np.nan)
         tail = np.concatenate([pad, last_observed(target)[-self.tail_steps :]])
         scaled = self._scaling.apply({name: columns[name] for name in self.covariates})
@@ -107,7 +106,7 @@ class StepReader:
             target: [sessions, steps] that were observed, NaN where missing.
             columns: covariates, [sessions, steps] each; of the steps after these where the decoder reads those.
         """
-        sessions, steps = target.shape
+        (sessions, steps), target = target.shape, self._told(target)
         tail = last_observed(np.concatenate([anchor.tail, target], axis=1))
         filled = last_observed(np.concatenate([anchor.last[:, :1], target], axis=1))[:, 1:]
         scaled = self._scaling.apply(columns)
@@ -116,7 +115,7 @@ class StepReader:
             for place, name in enumerate(self.covariates, 1)
         }
         covariates |= {name: np.broadcast_to(anchor.statics[:, place, None], (sessions, steps)) for place, name in enumerate(self.statics)}
-        history = (filled - anchor.shift[:, None]) / anchor.scale[:, None]
+        history = self._scaled(anchor, filled)
         turns = self._turns(anchor, self._ahead + np.arange(steps))
         inputs: Inputs = {}
         for name, group in self._spec.inputs.items():
@@ -124,7 +123,7 @@ class StepReader:
             places = [self.tail_steps + self._ahead - lag + np.arange(steps) for lag in group.lag_steps]
             own += self._lags(anchor, tail, places)
             own += turns.of(group)
-            own += [np.log(anchor.scale)[:, None]] if group.scale else []
+            own += [(anchor.shift if self.is_log else np.log(anchor.scale))[:, None]] if group.scale else []
             # Written where they belong: stacking takes three times as long for a single step.
             inputs[name] = np.empty((sessions, steps, len(own)), dtype=np.float32)
             for column, values in enumerate(own):
@@ -169,6 +168,10 @@ class StepReader:
             return None
         found = anchor.tail[:, self._before(lag)]
         return self._scaled(anchor, np.where(np.isfinite(found), found, anchor.level[:, None]))
+
+    def _told(self, target: Values) -> Values:
+        """The target as it is carried: its logarithms, where the scaling has them."""
+        return np.log(target) if self.is_log else target
 
     def _before(self, lag: int) -> npt.NDArray[np.int64]:
         """Places in the tail of the newest values that are whole lags before each horizon step."""

@@ -7,7 +7,8 @@ import torch
 
 from app.forecasting.batcher import MOST_AT_ONCE
 from app.forecasting.carried import Carrier
-from app.forecasting.forecaster import Forecaster, History
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.histories import History
 from app.forecasting.observations import Observation
 from app.nets.build import build
 from app.nets.packed_cell import pack_cells

@@ -6,8 +6,9 @@ Missing values are filled as `app.forecasting.columns` says. Targets are never f
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from app.forecasting.batches import Windows
 from app.forecasting.columns import Ages, Column, Past, looks_back, mean_of, reach_of, usable, whole_lags_before
 from app.nets.outlook import Outlook
 from app.nets.run import About
@@ -30,64 +32,6 @@ MOST_FORKS = 24
 
 STEPS_AT_ONCE = 65_536
 """Steps that the calendar is computed of at once: float64 angles of a whole panel would be the largest thing in memory."""
-
-
-@dataclass(frozen=True)
-class Windows:
-    """A batch of windows, in scaled units.
-
-    Attributes:
-        inputs: [batch, context, width] by the input's name; of a lesson for the decoder `recursive`, over the horizon too.
-        future: [cutoffs, horizon, known], what is known ahead; its width may be 0.
-        target: [cutoffs, horizon], zero where it was not observed.
-        observed: whether the target was observed.
-        shift: [batch], subtracted from the target.
-        scale: [batch], the target was divided by.
-        seen: whether the target was observed at each step that is read.
-        steps: [forks], steps of the context that there is a horizon after, window by window in `future` and `target`; None for the last
-            alone, which makes as many cutoffs as windows.
-        about: whose they are; None where no layer has parameters of each series.
-        outlook: what a baseline or a series layer took away of `target`; None where nothing was.
-    """
-
-    inputs: dict[str, Float[Tensor, "batch context _"]]
-    future: Float[Tensor, "cutoffs horizon known"]
-    target: Float[Tensor, "cutoffs horizon"]
-    observed: Bool[Tensor, "cutoffs horizon"]
-    shift: Float[Tensor, " batch"]
-    scale: Float[Tensor, " batch"]
-    seen: Bool[Tensor, "batch _"]
-    steps: Int[Tensor, " forks"] | None = None
-    about: About | None = None
-    outlook: Outlook | None = None
-
-    def apart(self, outlook: Outlook | None) -> Windows:
-        """The same windows with their target as a network behind a series layer has it."""
-        if outlook is None:
-            return self
-        return replace(self, target=torch.where(self.observed, outlook.apart(self.target), 0.0), outlook=outlook)
-
-    def together(self, values: Float[Tensor, "cutoffs horizon *more"]) -> Float[Tensor, "cutoffs horizon *more"]:
-        """Values as a network has them in the series' own units, in double precision."""
-        whole = values.double() if self.outlook is None else self.outlook.together(values.double())
-        more = (...,) + (None,) * (values.dim() - 1)
-        shifts = self.shift if self.steps is None else self.shift.repeat_interleave(len(self.steps))
-        return whole * self.scales[more] + shifts[more]
-
-    @property
-    def scales(self) -> Float[Tensor, " cutoffs"]:
-        """What each horizon's target was divided by."""
-        return self.scale if self.steps is None else self.scale.repeat_interleave(len(self.steps))
-
-    def newest(self, sequence: Float[Tensor, "batch context width"]) -> Float[Tensor, "cutoffs width"]:
-        """Of what a network gives at every step, that at the steps that a horizon follows."""
-        return sequence[:, -1] if self.steps is None else sequence[:, self.steps].flatten(0, 1)
-
-    def part(self, rows: slice) -> Windows:
-        """Some windows that have one horizon each, and that no layer has parameters of."""
-        inputs = {name: values[rows] for name, values in self.inputs.items()}
-        horizon = (self.future[rows], self.target[rows], self.observed[rows])
-        return Windows(inputs, *horizon, self.shift[rows], self.scale[rows], self.seen[rows])
 
 
 def columns_of(spec: ForecasterSpec) -> tuple[str, ...]:
@@ -152,7 +96,7 @@ class WindowSource:
         self._spec = spec
         self._context, self._horizon, self._reach = spec.context or 1, spec.horizon or 1, reach_of(spec)
         self._device = device
-        self._is_recursive = isinstance(spec.decoder, RecursiveDecoder)
+        self._is_recursive, self._is_log = isinstance(spec.decoder, RecursiveDecoder), spec.scaling.target == "log"
         self._columns = {name: Column(values, device) for name, values in _scaled(spec, panel, scaling).items()}
         features = tuple(dict.fromkeys(feature for group in spec.inputs.values() for feature in group.features))
         groups = panel.groups(STEPS_AT_ONCE) if features else ()
@@ -165,8 +109,21 @@ class WindowSource:
         self._before = torch.arange(-self._context, 0, device=device)
         self._after = torch.arange(self._horizon, device=device)
         self._looks_back = looks_back(spec)
-        apart = -(-self._context // MOST_FORKS)
-        self._forks = torch.arange((self._context - 1) % apart, self._context, apart, device=device)
+        self._unread = 0
+        self._forks = _spread(self._context).to(device)
+
+    def reading(self, context: int | None) -> WindowSource:
+        """The same windows with the newest steps of their context alone, in units of the whole.
+
+        Args:
+            context: steps that are left; None for all.
+        """
+        if context is None:
+            return self
+        found = copy.copy(self)
+        found._unread = self._context - context
+        found._forks = _spread(context).to(self._device) + found._unread
+        return found
 
     def batch(self, cutoffs: npt.NDArray[np.int64], *, is_forked: bool = False, has_inputs: bool = True) -> Windows:
         """Some windows.
@@ -199,7 +156,7 @@ class WindowSource:
         filled, is_observed = self._columns[TARGET].windows(stretch[:, : self._context])
         whole, seen = self._columns[TARGET].windows(stretch)
         history = torch.cat([filled, whole[:, self._context :]], dim=1)
-        steps = torch.arange(0 if is_whole else self._context - 1, stretch.shape[1], device=self._device)
+        steps = torch.arange(self._unread if is_whole else self._context - 1, stretch.shape[1], device=self._device)
         return self._windows(stretch, history, seen, self._measure(filled, is_observed), steps, is_next=True, has_inputs=has_inputs)
 
     def _windows(
@@ -227,16 +184,19 @@ class WindowSource:
         outlook = None if is_next else self._baseline(ahead, past)
         target, observed = self._columns[TARGET].masked(target if outlook is None else outlook.apart(target), actual)
         future = torch.empty(*ahead.shape, 0, device=self._device) if is_next else self._future(ahead, past)
-        return Windows(inputs, future, target, observed, shift, scale, seen, steps, self._about(positions[:, 0]), outlook)
+        about = self._about(positions[:, 0])
+        whole = Windows(inputs, future, target, observed, shift, scale, seen, steps, about, outlook, is_log=self._is_log)
+        return whole.later(self._unread)
 
     def _past(self, firsts: Int[Tensor, " batch"], filled: Tensor, shift: Float[Tensor, " batch"], scale: Float[Tensor, " batch"]) -> Past:
         """The target before the end of windows that begin at these positions."""
         target, is_scaled = self._columns[TARGET], self._spec.scaling.target != "none"
         if not self._looks_back:  # each sees itself alone
-            return Past(target, firsts, filled[:, 0], shift, scale, is_scaled=is_scaled)
+            return Past(target, firsts, filled[:, 0], shift, scale, is_scaled=is_scaled, is_log=self._is_log)
         series = torch.searchsorted(self._offsets, firsts.contiguous(), right=True) - 1
         lowest = torch.maximum(self._offsets[series], firsts - (self._reach - self._context))
-        return Past(target, lowest, filled[:, : self._context].mean(dim=1), shift, scale, is_scaled=is_scaled)
+        level = filled[:, : self._context].mean(dim=1)
+        return Past(target, lowest, level, shift, scale, is_scaled=is_scaled, is_log=self._is_log)
 
     def _baseline(self, ahead: Int[Tensor, "cutoffs horizon"], past: Past) -> Outlook | None:
         lag = self._spec.scaling.baseline_lag
@@ -256,7 +216,7 @@ class WindowSource:
     def _measure(
         self, filled: Float[Tensor, "batch context"], observed: Bool[Tensor, "batch context"]
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-        # See app.series.scaling.WindowScaling, which says the same in numpy.
+        # See app.series.scaling.WindowScaling, which says the same in numpy; the column has logarithms where these are wanted.
         zeros = filled.new_zeros(len(filled))
         match self._spec.scaling.target:
             case "none":
@@ -266,6 +226,8 @@ class WindowSource:
             case "standard":
                 shift = mean_of(filled, observed)
                 return shift, usable(mean_of((filled - shift[:, None]) ** 2, observed).sqrt())
+            case "log":
+                return mean_of(filled, observed), zeros + 1.0
 
     def _input(
         self, group: Input, history: Float[Tensor, "batch context"], positions: Int[Tensor, "batch context"], past: Past
@@ -295,6 +257,13 @@ class WindowSource:
         return [*turns, *([self._ages.at(positions)] if self._ages is not None and group.age else [])]
 
 
+def _spread(context: int) -> Int[Tensor, " forks"]:
+    """Steps of a context that a forking decoder learns at, its last one among them."""
+    apart = -(-context // MOST_FORKS)
+    return torch.arange((context - 1) % apart, context, apart)
+
+
 def _scaled(spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling) -> Mapping[str, npt.NDArray[np.float64]]:
     covariates = {name: panel.columns[name] for name in columns_of(spec)}
-    return {TARGET: panel.columns[TARGET], **scaling.apply(covariates)}
+    target = panel.columns[TARGET]
+    return {TARGET: np.log(target) if spec.scaling.target == "log" else target, **scaling.apply(covariates)}

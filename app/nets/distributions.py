@@ -37,11 +37,20 @@ class NormalHead(Head):
         """See `Head`."""
         return raw[..., 0]
 
+    def exponential_mean(self, raw: Raw, factor: Steps, offset: Steps) -> Steps:
+        """See `Head`: that of a lognormal distribution."""
+        return log_normal_mean(raw[..., 0], softplus(raw[..., 1]) + SMALLEST, factor, offset)
+
     def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`."""
         standard = torch.special.ndtri(ranks).to(raw)
         values: Tensor = raw[..., :1] + (softplus(raw[..., 1:2]) + SMALLEST) * standard
         return values
+
+
+def log_normal_mean(mean: Tensor, deviation: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
+    """Expected value of exp(factor x + offset) of a normal x: exp(factor m + offset + (factor s)^2 / 2)."""
+    return (factor * mean + offset + 0.5 * (factor * deviation).square()).exp()
 
 
 class StudentHead(Head):

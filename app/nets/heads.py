@@ -43,6 +43,19 @@ class Head(ABC):
     def mean(self, raw: Raw, scale: Scale) -> Steps:
         """Expected value."""
 
+    def exponential_mean(self, raw: Raw, factor: Steps, offset: Steps) -> Steps:
+        """Expected value of exp(factor x + offset), where x is what the head is of: of a target whose logarithms were learnt.
+
+        Args:
+            raw: see `Raw`, in double precision.
+            factor: of each step, above zero.
+            offset: of each step.
+
+        Raises:
+            TypeError: the head has none, and no description with one is proven.
+        """
+        raise TypeError(type(self).__name__)
+
     @abstractmethod
     def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """Values that the observation stays under with these probabilities; rising ranks give values that do not fall."""
@@ -106,6 +119,14 @@ class PointHead(Head):
         """See `Head`."""
         return raw[..., 0]
 
+    def exponential_mean(self, raw: Raw, factor: Steps, offset: Steps) -> Steps:
+        """See `Head`: for the loss `mse` with the mean of the residuals' exponentials (Duan 1983); other losses aim at the middle."""
+        middle = (factor * raw[..., 0] + offset).exp()
+        if self.residuals is None or self._loss != "mse":
+            return middle
+        smeared: Tensor = (factor[..., None] * self.residuals.to(raw)).exp().mean(dim=2)
+        return middle * smeared
+
     def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`; without measured residuals every quantile is the forecast itself."""
         if self.residuals is None:
@@ -142,6 +163,10 @@ class QuantilesHead(Head):
     def mean(self, raw: Raw, scale: Scale) -> Steps:
         """See `Head`; each quantile stands for the probability nearest to it."""
         return self._rising(raw) @ raw.new_tensor(self._weights)
+
+    def exponential_mean(self, raw: Raw, factor: Steps, offset: Steps) -> Steps:
+        """See `Head`; each quantile's exponential stands for the probability nearest to it."""
+        return (factor[..., None] * self._rising(raw) + offset[..., None]).exp() @ raw.new_tensor(self._weights)
 
     def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`."""

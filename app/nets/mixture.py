@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from app.nets.distributions import SMALLEST
+from app.nets.distributions import SMALLEST, log_normal_mean
 from app.nets.heads import Head, Observed, Quantiles, Ranks, Raw, Scale, Steps, mean_over
 from app.nets.inversion import Numbers, invert
 
@@ -35,6 +35,12 @@ class MixtureHead(Head):
         """See `Head`."""
         log_weights, means, _ = self._parameters(raw)
         return (log_weights.exp() * means).sum(dim=2)
+
+    def exponential_mean(self, raw: Raw, factor: Steps, offset: Steps) -> Steps:
+        """See `Head`: of the components' lognormal means."""
+        log_weights, means, deviations = self._parameters(raw)
+        own = log_normal_mean(means, deviations, factor[..., None], offset[..., None])
+        return (log_weights.exp() * own).sum(dim=2)
 
     def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`: the root of the distribution function, which lies between the components' own quantiles."""

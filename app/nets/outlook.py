@@ -70,7 +70,9 @@ class SeriesLayer(nn.Module, ABC):
 
 
 class InstanceNorm(SeriesLayer, Drawn):
-    """x_t - x_T (`last`), x_t - mean, or w (x_t - mean) / deviation + b (`revin`, Kim et al. 2022), over the window that is read.
+    """x_t - x_T (`last`), x_t - mean, or |w| (x_t - mean) / deviation + b (`revin`, Kim et al. 2022), over the window that is read.
+
+    Deviation from the paper: its w may fall below zero, where the largest quantile would be given back as the smallest.
 
     Args:
         by: which.
@@ -100,15 +102,19 @@ class InstanceNorm(SeriesLayer, Drawn):
             return normalised
         deviation = (normalised.square().mean(dim=1, keepdim=True) + SMALLEST_DEVIATION).sqrt()
         run.named[f"{HIDDEN}deviation"] = deviation[:, 0, self._target]
-        return normalised / deviation * self.weight + self.bias
+        return normalised / deviation * self._size(self.weight) + self.bias
 
     def outlook(self, named: Mapping[str, Tensor], steps: Int[Tensor, " forks"] | None, horizon: int) -> Outlook:
         """See `SeriesLayer`."""
         level = named[f"{HIDDEN}level"][:, None].expand(-1, horizon)
         if self.weight is None or self.bias is None:
             return Outlook(torch.ones_like(level), level)
-        factor = named[f"{HIDDEN}deviation"][:, None].expand(-1, horizon) / self.weight[self._target]
+        factor = named[f"{HIDDEN}deviation"][:, None].expand(-1, horizon) / self._size(self.weight[self._target])
         return Outlook(factor, level - self.bias[self._target] * factor)
+
+    @staticmethod
+    def _size(weight: Tensor) -> Tensor:
+        return weight.abs().clamp(min=SMALLEST_DEVIATION)
 
 
 def series_layer(network: nn.Module) -> SeriesLayer | None:

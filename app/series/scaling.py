@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Values = npt.NDArray[np.float64]
+TargetScaling = Literal["mean_abs", "standard", "log", "none"]
 
 SMALLEST_SCALE = 1e-12
 """Below this a scale is taken for zero, and 1 is used: the values are constant and stay finite."""
@@ -51,14 +52,16 @@ class WindowScaling:
     Attributes:
         shift: float64 [batch].
         scale: float64 [batch], never zero.
+        is_log: whether both are of the values' logarithms.
     """
 
     shift: Values
     scale: Values
+    is_log: bool = False
 
     @classmethod
-    def fit(cls, context: Values, kind: Literal["mean_abs", "standard", "none"]) -> WindowScaling:
-        """Measures windows [batch, context]; one with nothing observed gets shift 0 and scale 1."""
+    def fit(cls, context: Values, kind: TargetScaling) -> WindowScaling:
+        """Measures windows [batch, context], of values above zero for `log`; one with nothing observed gets shift 0 and scale 1."""
         zeros, ones = np.zeros(len(context)), np.ones(len(context))
         match kind:
             case "none":
@@ -68,17 +71,20 @@ class WindowScaling:
             case "standard":
                 shift = _row_mean(context)
                 return cls(shift, _scale(np.sqrt(_row_mean((context - shift[:, None]) ** 2))))
+            case "log":
+                return cls(_row_mean(np.log(context)), ones, is_log=True)
             case _:
                 assert_never(kind)
 
     def apply(self, values: Values) -> Values:
         """Values [batch, steps] in the windows' own units."""
-        return (values - self.shift[:, None]) / self.scale[:, None]
+        return ((np.log(values) if self.is_log else values) - self.shift[:, None]) / self.scale[:, None]
 
     def invert(self, values: Values) -> Values:
         """What `apply` was given; [batch, steps] or [batch, steps, outputs]."""
         extra = (slice(None), *(None,) * (values.ndim - 1))
-        return values * self.scale[extra] + self.shift[extra]
+        whole: Values = values * self.scale[extra] + self.shift[extra]
+        return np.exp(whole) if self.is_log else whole
 
 
 def _moments(values: Values) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.errors import Fault, SpecError
 from app.spec.blocks import Block, Stack, inside, names_in, parts
 from app.spec.cells import Description
 from app.spec.follow import follow
@@ -92,6 +93,7 @@ def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#"
         walk.fault(
             f"{base}/network", "too_large", f"the network has {parameters:,} parameters; at most {limits.parameters:,}: use fewer units"
         )
+    _check_members(walk)
     if walk.faults:
         walk.refuse()
     batch = _batch_of(spec, walk.activations)
@@ -100,6 +102,21 @@ def compile_spec(spec: ForecasterSpec, limits: NetworkLimits, *, base: str = "#"
     left = (f"{name} is left to the job; counted with 1" for name in unset)
     warnings = (*left, *seasons_left(spec), *reconstruct_warnings(top_blocks(spec), spec.training))
     return CompiledSpec(spec, tuple(walk.rows), parameters, sum(row.multiply_adds for row in walk.rows), batch, memory, warnings)
+
+
+def _check_members(walk: Walk) -> None:
+    """Notes what is wrong with the network where members of an ensemble read shorter contexts."""
+    training = walk.spec.training.model_copy(update={"contexts": None})
+    for context in walk.spec.training.contexts or ():
+        alone = walk.spec.model_copy(update={"context": context, "min_context": None, "training": training})
+        try:
+            compile_spec(alone, walk.limits, base=walk.base)
+        except SpecError as error:
+            found = {(fault.pointer, fault.code) for fault in walk.faults}
+            for fault in error.faults:
+                if (fault.pointer, fault.code) not in found:
+                    sentence = f"{fault.detail}; so it is with the members that have a context of {context}"
+                    walk.faults.append(Fault(fault.pointer, fault.code, sentence))
 
 
 def _batch_of(spec: ForecasterSpec, activations: int) -> int:

@@ -24,7 +24,8 @@ class Scaling(Description):
 
     Attributes:
         target: per window, from the observed values of its context: `mean_abs` divides by the mean of |y|, `standard` subtracts the mean
-            and divides by the standard deviation, `none` leaves them.
+            and divides by the standard deviation, `log` takes logarithms and subtracts their mean, which is to divide by the geometric
+            mean and then take them, and wants values above zero; `none` leaves them.
         baseline: what forecasts are counted from, at every step of the horizon: `last`, the newest value, or `season`, the value whole
             seasons before, so that a network that gives zeros repeats the last season; `none` leaves them. What was not observed is the
             last value before it, and the window's mean where there is none.
@@ -32,7 +33,7 @@ class Scaling(Description):
         covariates: `standard` with the mean and deviation of the training part, `none` leaves them.
     """
 
-    target: Literal["mean_abs", "standard", "none"] = "mean_abs"
+    target: Literal["mean_abs", "standard", "log", "none"] = "mean_abs"
     baseline: Literal["none", "last", "season"] = "none"
     season: Steps | None = None
     covariates: Literal["standard", "none"] = "standard"
@@ -158,3 +159,9 @@ class ForecasterSpec(Description):
     def least_context(self) -> int:
         """Steps of a history that are enough."""
         return min(self.min_context or self.context or 1, self.context or 1)
+
+    @property
+    def member_contexts(self) -> tuple[int, ...]:
+        """Steps that each member of an ensemble looks back; of one network the context."""
+        turn = (self.context or 1, *(self.training.contexts or ()))
+        return tuple(turn[member % len(turn)] for member in range(self.training.members))

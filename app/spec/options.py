@@ -9,7 +9,7 @@ from app.spec.blocks import Model, every
 from app.spec.cells import AnyCell, Cell, Lstm
 from app.spec.decoder_options import decoder_faults
 from app.spec.decoders import RecursiveDecoder, lags_of_decoder
-from app.spec.forecaster import COUNT_HEADS, POSITIVE_HEADS, ForecasterSpec, PointHead, QuantilesHead, Scaling
+from app.spec.forecaster import COUNT_HEADS, POSITIVE_HEADS, ForecasterSpec, PointHead, QuantilesHead, Scaling, StudentHead
 from app.spec.inputs import Input
 from app.spec.leaves import Attention, Conv, InstanceNorm, Lags, Leaf, Segment, SeriesBlock, Smooth, Whole
 from app.spec.shapes import VECTOR, input_width, targets_of, width_after
@@ -18,6 +18,9 @@ from app.spec.walk import Output
 
 WANT_STEPS = (AnyCell, Conv, Attention, Segment, Lags, *get_args(Whole), *get_args(SeriesBlock))
 """Blocks that make nothing of a single vector."""
+
+BELOW_ZERO = ("standard", "log")
+"""Scalings that make numbers below zero of values above it."""
 
 
 def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
@@ -35,10 +38,7 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
     head = spec.head
     if isinstance(head, PointHead) and head.delta is not None and head.loss != "huber":
         yield "head/delta", "inert", f"delta does nothing for the loss {head.loss!r}; use 'huber', or leave it out"
-    if isinstance(head, POSITIVE_HEADS) and spec.scaling.target == "standard":
-        what = "counts" if isinstance(head, COUNT_HEADS) else "values from zero on"
-        sentence = f"the head {head.kind!r} is of {what}, which 'standard' makes numbers below zero of; use 'mean_abs' or 'none'"
-        yield "scaling/target", "not_for_counts", sentence
+    yield from _scaling_faults(spec)
     levels = list(head.levels) if isinstance(head, QuantilesHead) else []
     if levels != sorted(set(levels)):
         yield "head/levels", "not_rising", f"levels must rise, and are {levels}"
@@ -49,6 +49,17 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
     yield from _baseline_faults(spec)
     yield from decoder_faults(spec)
     yield from training_faults(spec)
+
+
+def _scaling_faults(spec: ForecasterSpec) -> Iterator[Option]:
+    head, scaling = spec.head, spec.scaling.target
+    if isinstance(head, POSITIVE_HEADS) and scaling in BELOW_ZERO:
+        what = "counts" if isinstance(head, COUNT_HEADS) else "values from zero on"
+        sentence = f"the head {head.kind!r} is of {what}, which {scaling!r} makes numbers below zero of; use 'mean_abs' or 'none'"
+        yield "scaling/target", "not_for_counts", sentence
+    if isinstance(head, StudentHead) and scaling == "log":
+        sentence = "the exponential of a value of 'student_t' has no finite mean, so that there is none to forecast"
+        yield "scaling/target", "no_mean", f"{sentence}; use the head 'normal', 'mixture' or 'quantiles', or another scaling"
 
 
 def seasons_left(spec: ForecasterSpec) -> Iterator[str]:
@@ -202,8 +213,8 @@ def series_faults(spec: ForecasterSpec, block: SeriesBlock, met_before: int) -> 
 
 
 def _smooth_faults(spec: ForecasterSpec, block: Smooth) -> Iterator[Option]:
-    if block.form == "multiplicative" and spec.scaling.target == "standard":
-        sentence = "'multiplicative' wants values above zero, and the scaling 'standard' makes some below"
+    if block.form == "multiplicative" and spec.scaling.target in BELOW_ZERO:
+        sentence = f"'multiplicative' wants values above zero, and the scaling {spec.scaling.target!r} makes some below"
         yield "form", "not_positive", f"{sentence}; use 'additive', or the scaling 'mean_abs'"
     seasons = list(block.seasons or ())
     if seasons != sorted(set(seasons)):

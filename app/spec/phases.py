@@ -56,7 +56,8 @@ def plan(spec: ForecasterSpec, *, is_compared: bool = False, is_inherited: bool 
         stages.append(_refit(spec, draws))
     if spec.training.members > 1:
         is_given = is_inherited or any(isinstance(block, Model) for block in every(spec.network))
-        return of_members(stages, spec.training.members, redraws=not is_given)
+        contexts = [None if context == (spec.context or 1) else context for context in spec.member_contexts]
+        return of_members(stages, contexts, redraws=not is_given)
     if not is_compared:
         return tuple(stages)
     (joint,) = _stages(spec, Phase(learn="all"))

@@ -45,6 +45,7 @@ class Stage:
         carries_head: whether its head begins as that of the stage before it, where both are of one shape.
         is_refit: whether it learns from all windows, those that are held back included.
         drawn_as: the member of an ensemble whose first weights are drawn before it, or None.
+        context: newest steps of the context that it reads, or None for all.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Stage:
     carries_head: bool = False
     is_refit: bool = False
     drawn_as: int | None = None
+    context: int | None = None
 
     @property
     def is_apart(self) -> bool:
@@ -83,19 +85,18 @@ def kept_without(fold: int) -> str:
     return f"fold{fold}"
 
 
-def of_members(stages: Sequence[Stage], count: int, *, redraws: bool) -> tuple[Stage, ...]:
+def of_members(stages: Sequence[Stage], contexts: Sequence[int | None], *, redraws: bool) -> tuple[Stage, ...]:
     """The stages of all members of an ensemble, one member after another.
 
     Args:
         stages: of one.
-        count: of members.
+        contexts: of each member, None for the whole one.
         redraws: whether each begins with weights of its own; otherwise all begin with the training's first, and differ by their draws.
     """
     made: list[Stage] = []
-    for member in range(count):
-        own = [
-            replace(stage, name=f"{stage.name}, member {member + 1} of {count}", draw=stage.draw + member * len(stages)) for stage in stages
-        ]
+    for member, context in enumerate(contexts):
+        whose = f"member {member + 1} of {len(contexts)}" + ("" if context is None else f", context {context}")
+        own = [replace(stage, name=f"{stage.name}, {whose}", draw=stage.draw + member * len(stages), context=context) for stage in stages]
         if member:
             own[0] = replace(own[0], drawn_as=member) if redraws else replace(own[0], restarts=True)
         own = [replace(stage, kept_as=f"{JUDGED}{member}") if stage.kept_as == JUDGED else stage for stage in own]

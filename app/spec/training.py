@@ -26,6 +26,8 @@ LearningRate = Annotated[
 BatchSize = Annotated[Annotated[Batch, Tag("number")] | Annotated[Literal["full"], Tag("word")], Discriminator(_word_or_number)]
 """Windows of a batch, or `full`: all there are."""
 
+Contexts = Annotated[tuple[Annotated[int, Field(ge=1, le=100_000)], ...], Field(min_length=1, max_length=16, strict=False)]
+
 Folds = Annotated[int, Field(ge=2, le=20)]
 
 
@@ -84,6 +86,7 @@ class Training(Description):
         refit: whether the network learns on in the end, from the newest windows too, which were held back to stop by and to be scored on:
             for half of the last phase's epochs, from its best weights. The scores are those of the network before.
         members: networks of an ensemble, each drawn and trained on its own, one after another; their forecasts are combined by the median.
+        contexts: shorter contexts, rising, that members have in turn after the document's own: they read the newest steps of its windows.
         average: newest epochs of a stage whose weights are averaged; their mean is validated, kept and stored (Izmailov et al. 2018).
             It suits the schedule `constant`, whose last steps are noisy.
         min_delta: by how much the validation loss must fall for patience to begin anew, of the training and of `plateau`.
@@ -110,6 +113,7 @@ class Training(Description):
     patience: Patience | None = 10
     refit: bool = False
     members: Annotated[int, Field(ge=1, le=64)] = 1
+    contexts: Contexts | None = None
     average: Annotated[int, Field(ge=1, le=50)] = 1
     min_delta: Annotated[float, Field(ge=0.0)] = 0.0
     input_noise: Annotated[float, Field(ge=0.0, le=10.0)] = 0.0

@@ -28,6 +28,7 @@ def training_faults(spec: ForecasterSpec) -> Iterator[Option]:
         yield "training/input_noise", "inert", f"{sentence} to be added to; leave it out"
     if training.members > 1 and any(phase.folds is not None for phase in training.phases):
         yield "training/members", "with_folds", "members with folds would train each fold once more for each; leave members or folds out"
+    yield from _context_faults(spec)
     yield from _batch_faults(training)
     yield from _schedule_faults(training)
 
@@ -35,6 +36,19 @@ def training_faults(spec: ForecasterSpec) -> Iterator[Option]:
 def noisy_columns(group: Input) -> int:
     """Of how many of its first numbers a step of an input has noise: of its columns, where they are known up to the cutoff only."""
     return len(group.columns) if group.known == "past" else 0
+
+
+def _context_faults(spec: ForecasterSpec) -> Iterator[Option]:
+    members, contexts, context = spec.training.members, spec.training.contexts or (), spec.context
+    if list(contexts) != sorted(set(contexts)):
+        yield "training/contexts", "not_rising", f"contexts rise, and these are {list(contexts)}"
+    if contexts and len(contexts) >= members:
+        sentence = f"members have the document's context and these {len(contexts)} in turn, and there are {members} of them"
+        yield "training/contexts", "inert", f"{sentence}; make 'members' at least {len(contexts) + 1}, or leave some out"
+    for place, one in enumerate(contexts):
+        if context is not None and one >= context:
+            sentence = f"a member reads the newest part of the document's {context} steps, and {one} is no part of them"
+            yield f"training/contexts/{place}", "too_large", f"{sentence}; make it smaller, or 'context' the longest one"
 
 
 def _batch_faults(training: Training) -> Iterator[Option]:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from app.spec.blocks import ALL_KINDS
 from app.spec.cells import AnyBlock, AnyCell
 from app.spec.compile import compile_spec
-from app.spec.forecaster import ForecasterSpec
+from app.spec.forecaster import ForecasterSpec, Scaling
 from app.spec.inputs import Input
 from app.spec.limits import NetworkLimits
 from app.spec.parse import parse_spec
@@ -32,7 +32,7 @@ def test_every_kind_has_a_row_with_the_keys_of_its_own(kind: type[BaseModel]) ->
     assert own <= set(re.findall(r"`(\w+)`", row))
 
 
-@pytest.mark.parametrize("model", [AnyCell, Input, Training, Phase])
+@pytest.mark.parametrize("model", [AnyCell, Input, Scaling, Training, Phase])
 def test_every_key_of_cells_training_and_phases_is_told(model: type[BaseModel]) -> None:
     for key in set(model.model_fields) - COMMON:
         assert f"`{key}`" in PAGE or f'"{key}"' in PAGE, key

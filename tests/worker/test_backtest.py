@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.forecasting.checkpoint import load
-from app.forecasting.forecaster import History
+from app.forecasting.histories import History
 from app.series.statistical import is_installed
 from app.spec.inputs import Input
 from app.store.database import Database, utc_in

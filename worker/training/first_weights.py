@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
-from app.nets.build import Network
+from app.nets.build import Network, build
 from app.nets.smoothing import Smoothing
 from app.series.panel import TARGET
 from app.spec.forecaster import ForecasterSpec
@@ -26,7 +26,13 @@ def draw_first(spec: ForecasterSpec, network: Network, material: Material, membe
         member: its number in an ensemble.
     """
     torch.manual_seed((spec.training.seed + member * MEMBER_SEED) % 2**63)
-    network.initialise()
+    context = spec.member_contexts[member]
+    if context == spec.context:
+        network.initialise()
+    else:  # which the first weights of a cell may depend on
+        shorter = build(spec.model_copy(update={"context": context}))
+        shorter.initialise()
+        network.load_state_dict(shorter.state_dict())
     begin_series(spec, network, material)
 
 

@@ -100,10 +100,10 @@ class Training:
             self.network.load_state_dict(self.kept[START])
         if stage.drawn_as is not None:
             draw_first(self.spec, self.network, self.material, stage.drawn_as)
-        self.lessons = lessons_of(stage, self.material.split, self._span)
+        self.lessons, self.source = lessons_of(stage, self.material.split, self._span), self.material.source.reading(stage.context)
         self.run = StageRun(self.spec, stage, self.network, self._device)
         self.optimizer = optimiser_of(self.network, self.run.learners.values(), self.settings)
-        lesson = Lesson(self.material.source, self.lessons.train, self.head, self._device)
+        lesson = Lesson(self.source, self.lessons.train, self.head, self._device)
         self.stepper = Stepper(self.spec, self.run, lesson, self.optimizer, self.progress.halvings)
         self.best = clone(self.run.weights())
         self._is_cached = False
@@ -115,8 +115,8 @@ class Training:
             self.run.read_out_of_fold(lessons, self.kept)
             drawn = min(self.batches * windows_of_step(self.settings, len(lessons.train)), len(lessons.train))
             # With noise no window is read twice.
-            self.run.cache(self.material.source, lessons.train, 0 if self.settings.input_noise else drawn * epochs)
-            self.run.cache(self.material.source, lessons.validation, len(lessons.validation) * epochs)
+            self.run.cache(self.source, lessons.train, 0 if self.settings.input_noise else drawn * epochs)
+            self.run.cache(self.source, lessons.validation, len(lessons.validation) * epochs)
         self._is_cached = True
 
     def capture(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -168,7 +168,7 @@ class Training:
 
     def look(self) -> Look:
         """How the gradients flow now; see `worker.training.gradients`."""
-        return measure(self.run, self.head, self.material.source, self.lessons.train, self.progress.updates)
+        return measure(self.run, self.head, self.source, self.lessons.train, self.progress.updates)
 
     def finish(self) -> None:
         """Make the network one to forecast with."""
@@ -297,4 +297,4 @@ def _end_epoch(training: Training, began_at: Moment) -> Epoch:
 
 def validation_loss(training: Training) -> float | None:
     """Of the present stage; None where there are no validation windows."""
-    return mean_loss(training.run, training.head, training.material.source, training.lessons.validation)
+    return mean_loss(training.run, training.head, training.source, training.lessons.validation)

@@ -50,7 +50,10 @@ def prepare(spec: ForecasterSpec, panel: Panel, device: torch.device) -> Materia
         _check_target(spec.head.kind, panel, is_of_counts=isinstance(spec.head, COUNT_HEADS))
     smoothing = next((block for block in every(spec.network) if isinstance(block, Smooth)), None)
     if smoothing is not None and smoothing.form == "multiplicative":
-        _check_positive(panel)
+        _check_positive(panel, "a 'smooth' block multiplies level and season", "use its form 'additive'", "#/architecture/network")
+    if spec.scaling.target == "log":
+        way_out = "use the scaling 'mean_abs' or 'standard'"
+        _check_positive(panel, "the scaling 'log' takes logarithms", way_out, "#/architecture/scaling/target")
     panel = panel.after_missing((spec.context or 1) - spec.least_context)
     split = split_panel(panel, spec.context or 1, spec.horizon or 1)
     if len(split.train) == 0:
@@ -68,15 +71,14 @@ def prepare(spec: ForecasterSpec, panel: Panel, device: torch.device) -> Materia
     return Material(panel, split, scaling, WindowSource(spec, panel, scaling, device, known))
 
 
-def _check_positive(panel: Panel) -> None:
+def _check_positive(panel: Panel, rule: str, way_out: str, pointer: str) -> None:
     target = panel.columns[TARGET]
     wrong = np.flatnonzero(np.isfinite(target) & (target <= 0))
     if len(wrong):
         series = int(np.searchsorted(panel.offsets, wrong[0], side="right")) - 1
         raise UnfitDataError(
-            f"a 'smooth' block multiplies level and season, and series {panel.ids[series]!r} has {target[wrong[0]]:g} ({len(wrong):,} "
-            "values are not above zero); use its form 'additive'",
-            pointer="#/architecture/network",
+            f"{rule}, and series {panel.ids[series]!r} has {target[wrong[0]]:g} ({len(wrong):,} values are not above zero); {way_out}",
+            pointer=pointer,
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from app.forecasting.windows import Windows
+from app.forecasting.batches import Windows
 from app.spec.forecaster import ForecasterSpec
 from app.spec.training_options import noisy_columns
 

@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from app.forecasting.windows import Windows, WindowSource
+from app.forecasting.batches import Windows
+from app.forecasting.windows import WindowSource
 from app.nets.blocks import Layer, Tap
 from app.nets.build import Network, draw_weights
 from app.nets.combinators import Branches, Inlaid, Skipped

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from app.forecasting.batches import Windows
 from app.forecasting.forecaster import Forecaster
-from app.forecasting.windows import Windows
 from app.nets.build import Network
-from app.nets.heads import RESIDUAL_LEVELS
+from app.nets.heads import RESIDUAL_LEVELS, Head
 from app.nets.smoothing import Smoothing
 from app.series.baselines import seasonal_naive
 from app.series.panel import TARGET
@@ -137,7 +137,14 @@ def _chunks(material: Material, cutoffs: Cutoffs) -> Iterator[Windows]:
 
 
 def _errors(forecaster: Forecaster, windows: Windows) -> Values:
-    mean, _ = forecaster.forecast_windows(windows, ())
-    actual = windows.together(windows.target).cpu().numpy()
-    errors = (actual - mean) / windows.scales[:, None].cpu().numpy()
-    return np.where(windows.observed.cpu().numpy(), errors, np.nan)
+    """In units of the head, behind whatever takes the target apart: the middle one of the members' errors."""
+    with torch.inference_mode():
+        pairs = zip(forecaster.members, forecaster.unread, strict=True)
+        errors = [_error(network, forecaster.head, windows.later(unread)) for network, unread in pairs]
+    return np.where(windows.observed.cpu().numpy(), np.median(errors, axis=0), np.nan)
+
+
+def _error(network: Network, head: Head, windows: Windows) -> Values:
+    raw, outlook = network.look(windows.inputs, windows.future, windows.about)
+    found: Values = (windows.apart(outlook).target - head.mean(raw, windows.scale)).double().cpu().numpy()
+    return found

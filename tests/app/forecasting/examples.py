@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from app.forecasting.forecaster import Forecaster, History
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.histories import History
 from app.nets.build import build
 from app.nets.heads import RESIDUAL_LEVELS
 from app.series.scaling import CovariateScaling

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from app.forecasting.forecaster import History
-from app.forecasting.windows import Windows, WindowSource
+from app.forecasting.batches import Windows
+from app.forecasting.histories import History
+from app.forecasting.windows import WindowSource
 from app.series.frequency import parse_frequency
 from app.series.panel import Panel
 from app.series.scaling import CovariateScaling

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 
 from app.errors import ForecastError
 from app.forecasting.carried import Carrier
-from app.forecasting.forecaster import Forecast, Forecaster, History
+from app.forecasting.forecaster import Forecast, Forecaster
+from app.forecasting.histories import History
 from app.forecasting.observations import Observation
 from app.forecasting.states import Arrays, dump_state, join, load_state, part
 from app.forecasting.windows import WindowSource
@@ -151,7 +152,16 @@ def test_level_and_seasons_are_carried_of_series_that_were_learnt_and_of_others(
 
 def test_members_of_an_ensemble_carry_states_of_their_own() -> None:
     network = {"kind": "lstm", "units": 3}
-    check_law({"context": 6, "horizon": 3, "inputs": INPUTS, "network": network, "training": {"members": 3}})
+    for training in ({"members": 3}, {"members": 3, "contexts": [2, 4]}):
+        check_law({"context": 6, "horizon": 3, "inputs": INPUTS, "network": network, "training": training})
+
+
+@pytest.mark.parametrize("decoder", ["forking", "recursive"])
+def test_members_of_shorter_contexts_carry_their_seasons_and_samples(decoder: str) -> None:
+    smooth = {"kind": "smooth", "form": "additive", "seasons": [2, 3], "series": 1, "from": "target"}
+    blocks = [smooth] if decoder == "forking" else []
+    document = {"context": 9, "horizon": 3, "inputs": INPUTS, "network": stack(*blocks, {"kind": "gru", "units": 3})}
+    check_law({**document, "decoder": {"kind": decoder}, "training": {"members": 2, "contexts": [4]}}, ("a",))
 
 
 @pytest.mark.parametrize("decoder", ["direct", "recursive"])

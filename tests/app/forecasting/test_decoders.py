@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from app.forecasting.batches import Windows
 from app.forecasting.checkpoint import dump, load
-from app.forecasting.forecaster import Forecaster, History
-from app.forecasting.windows import Windows, WindowSource
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.histories import History
+from app.forecasting.windows import WindowSource
 from app.nets.heads import stratified_ranks
 from app.series.frequency import parse_frequency
 from app.series.panel import Panel
@@ -110,9 +112,7 @@ def test_every_head_gives_rising_quantiles_and_paths_around_its_mean(kind: str, 
 
 def windows_of(forecaster: Forecaster, histories: tuple[History, ...] = (history_of(),)) -> Windows:
     """The windows that a forecast of these histories reads."""
-    panel = forecaster._panel(histories)
-    source = WindowSource(forecaster.spec, panel, forecaster.scaling, forecaster.device)
-    return source.batch(panel.offsets[:-1] + CONTEXT)
+    return forecaster.gather(histories)[1]
 
 
 def in_region(history: History, code: int) -> History:

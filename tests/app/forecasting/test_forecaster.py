@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from app.errors import ForecastError
-from app.forecasting.forecaster import LARGEST_BATCH, Forecast, Forecaster, History
+from app.forecasting.forecaster import LARGEST_BATCH, Forecast, Forecaster
+from app.forecasting.histories import History
 from tests.app.forecasting.examples import CONTEXT, HORIZON, START, forecaster_of, history_of
 
 LEVELS = (0.1, 0.5, 0.9)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from app.forecasting.batches import Windows
 from app.forecasting.columns import reach_of
-from app.forecasting.windows import Windows, WindowSource
+from app.forecasting.windows import WindowSource
 from app.series.frequency import parse_frequency
 from app.series.panel import Panel
 from app.series.scaling import CovariateScaling

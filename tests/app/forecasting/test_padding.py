@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.forecasting.forecaster import Forecaster, History
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.histories import History
 from app.nets.build import build
 from app.series.scaling import CovariateScaling
 from app.spec.forecaster import ForecasterSpec

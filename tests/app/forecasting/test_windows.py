@@ -1,18 +1,17 @@
 """Windows are gathered by index, scaled as numpy says, and filled from within themselves alone."""
 
-from typing import Literal
-
 import numpy as np
 import pytest
 import torch
 
 from app.errors import SeriesError
 from app.forecasting import windows as windows_module
-from app.forecasting.windows import Windows, WindowSource, covariates_of, future_columns_of
+from app.forecasting.batches import Windows
+from app.forecasting.windows import WindowSource, covariates_of, future_columns_of
 from app.series.calendar import calendar_features
 from app.series.frequency import parse_frequency
 from app.series.panel import Panel
-from app.series.scaling import CovariateScaling, WindowScaling
+from app.series.scaling import CovariateScaling, TargetScaling, WindowScaling
 from app.spec.forecaster import ForecasterSpec
 from app.spec.parse import parse_spec
 from tests.app.forecasting.examples import CONTEXT, DOCUMENT, HORIZON, START
@@ -36,9 +35,9 @@ def windows_of(panel: Panel, cutoffs: list[int], target: str = "mean_abs") -> Wi
     return WindowSource(spec_with(target), panel, scaling, torch.device("cpu")).batch(np.array(cutoffs))
 
 
-@pytest.mark.parametrize("kind", ["mean_abs", "standard", "none"])
+@pytest.mark.parametrize("kind", ["mean_abs", "standard", "log", "none"])
 @pytest.mark.parametrize("gap", [False, True])
-def test_scaling_is_that_of_numpy(kind: Literal["mean_abs", "standard", "none"], gap: bool) -> None:
+def test_scaling_is_that_of_numpy(kind: TargetScaling, gap: bool) -> None:
     y = 5 + np.random.default_rng(1).normal(size=50)
     if gap:
         y[[8, 12, 13, 40]] = NAN

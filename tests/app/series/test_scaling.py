@@ -1,20 +1,19 @@
-from typing import Literal
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from app.series.scaling import CovariateScaling, WindowScaling
+from app.series.scaling import CovariateScaling, TargetScaling, WindowScaling
 
 NAN = float("nan")
 WINDOWS = arrays(np.float64, (3, 5), elements=st.floats(-1e6, 1e6).map(lambda value: round(value, 6)) | st.just(NAN))
-KINDS = st.sampled_from(["mean_abs", "standard", "none"])
+KINDS = st.sampled_from(["mean_abs", "standard", "log", "none"])
 
 
 @given(WINDOWS, KINDS)
-def test_inverting_gives_back_what_was_scaled(windows: np.ndarray, kind: Literal["mean_abs", "standard", "none"]) -> None:
+def test_inverting_gives_back_what_was_scaled(windows: np.ndarray, kind: TargetScaling) -> None:
+    windows = np.abs(windows) + 1e-3 if kind == "log" else windows
     scaling = WindowScaling.fit(windows, kind)
     np.testing.assert_allclose(scaling.invert(scaling.apply(windows)), windows, rtol=1e-9, atol=1e-6)
     assert (scaling.scale > 0).all()
@@ -31,6 +30,11 @@ def test_standard_gives_mean_zero_and_deviation_one() -> None:
     scaled = WindowScaling.fit(windows, "standard").apply(windows)
     assert np.nanmean(scaled) == pytest.approx(0.0)
     assert np.nanstd(scaled) == pytest.approx(1.0)
+
+
+def test_log_is_the_logarithm_of_the_values_over_their_geometric_mean() -> None:
+    windows = np.array([[1.0, 4.0, 16.0, NAN]])
+    np.testing.assert_allclose(WindowScaling.fit(windows, "log").apply(windows), np.log([[0.25, 1.0, 4.0, NAN]]), atol=1e-12)
 
 
 def test_several_outputs_of_a_step_are_brought_back_alike() -> None:

@@ -42,11 +42,26 @@ def faults(training: dict[str, Any], **more: Any) -> dict[str, str]:
         ({"schedule": PLATEAU, "epochs": 3, "patience": None}, "schedule/patience", "training ends after 3"),
         ({"schedule": {"kind": "one_cycle"}, "warmup": 0.1}, "warmup", "would rise twice"),
         ({"min_delta": 0.1, "patience": None}, "min_delta", "nothing asks whether the loss fell by 0.1"),
+        ({"contexts": [3]}, "contexts", "there are 1 of them; make 'members' at least 2"),
+        ({"members": 2, "contexts": [2, 3]}, "contexts", "make 'members' at least 3, or leave some out"),
+        ({"members": 3, "contexts": [3, 2]}, "contexts", "contexts rise, and these are [3, 2]"),
+        ({"members": 3, "contexts": [3, 5]}, "contexts/1", "the newest part of the document's 5 steps, and 5 is no part of them"),
+        ({"members": 2, "contexts": []}, "contexts", "should have at least 1 item"),
         ({"precision": "float16"}, "precision", "'float32' or 'bfloat16'"),
     ],
 )
 def test_what_does_nothing_or_cannot_be_is_refused(training: dict[str, Any], place: str, sentence: str) -> None:
     assert sentence in faults(training)[f"#/training/{place}"]
+
+
+def test_a_network_is_proven_with_the_context_of_every_member() -> None:
+    dilated = {**LSTM, "dilation": 3}
+    found = faults({"members": 3, "contexts": [2, 3]}, network=dilated)
+    assert list(found) == ["#/network/dilation"]
+    assert found["#/network/dilation"].endswith("so it is with the members that have a context of 2")
+    spec = parse_spec({"context": 5, "horizon": 2, "network": dilated, "training": {"members": 4, "contexts": [4]}, "min_context": 5})
+    assert compile_spec(spec, NetworkLimits()).spec.member_contexts == (5, 4, 5, 4)
+    assert parse_spec(spec.model_dump(mode="json", by_alias=True)) == spec
 
 
 def test_a_phase_may_make_a_key_mean_something() -> None:
@@ -80,7 +95,7 @@ def test_a_full_batch_is_counted_by_the_part_that_is_computed_at_once() -> None:
 
 def test_keys_that_say_nothing_do_not_move_the_identity_and_others_do() -> None:
     plain = parse_spec({"context": 4, "horizon": 1, "network": LSTM})
-    silent = {"accumulate": 1, "warmup": 0.0, "min_delta": 0.0, "input_noise": 0.0, "precision": "float32"}
+    silent = {"contexts": None, "accumulate": 1, "warmup": 0.0, "min_delta": 0.0, "input_noise": 0.0, "precision": "float32"}
     written = parse_spec({"context": 4, "horizon": 1, "network": {**LSTM, "l1": 0.0, "l2": 0.0}, "training": silent})
     assert spec_digest(written) == spec_digest(plain)
     speaking: list[dict[str, Any]] = [
@@ -89,10 +104,11 @@ def test_keys_that_say_nothing_do_not_move_the_identity_and_others_do() -> None:
         {"min_delta": 0.1},
         {"input_noise": 0.1},
         {"precision": "bfloat16"},
+        {"members": 2, "contexts": [2]},
     ]
     digests = {spec_digest(parse_spec({"context": 4, "horizon": 1, "network": LSTM, "training": training})) for training in speaking}
     digests |= {spec_digest(parse_spec({"context": 4, "horizon": 1, "network": {**LSTM, name: 0.1}})) for name in ("l1", "l2")}
-    assert len(digests | {spec_digest(plain)}) == 8
+    assert len(digests | {spec_digest(plain)}) == 9
 
 
 @given(trainings())

@@ -1,19 +1,23 @@
 """An ensemble's members are trained as if alone, and forecast as one by the median."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from app.forecasting.checkpoint import dump, load
 from app.forecasting.forecaster import Forecaster
-from app.spec.phases import plan
+from app.spec.phases import plan, side_by_side
 from tests.worker.training.lessons import SEASON, spec_of, training_of
+from worker.training.aside import confine, take_over
 from worker.training.comparison import members_of
+from worker.training.first_weights import draw_first
 from worker.training.fit import Training, fit
 from worker.training.verdict import forecaster_of, score
 
 TRAINING = {"epochs": 2, "batch_size": 32, "steps_per_epoch": 5, "patience": None}
-THREE = {"training": TRAINING | {"members": 3}}
+THREE: dict[str, Any] = {"training": TRAINING | {"members": 3}}
 
 
 def trained(training: Training) -> Training:
@@ -73,6 +77,54 @@ def test_killed_and_resumed_equals_never_killed() -> None:
     resumed = training_of(spec_of(**THREE))
     resumed.restore(*state)
     assert dump(forecaster_from(trained(resumed))) == dump(straight)
+
+
+def test_members_of_shorter_contexts_are_told_apart_and_resumed_to_the_bit() -> None:
+    training = {**THREE["training"], "contexts": [5]}
+    lstm = {"kind": "lstm", "units": 6, "init": "chrono"}
+    changes: dict[str, Any] = {"training": training, "network": lstm, "decoder": {"kind": "forking"}}
+    straight = trained(training_of(spec_of(**changes)))
+    assert [stage.name for stage in straight.stages] == [
+        f"all, member {one} of 3{own}" for one, own in ((1, ""), (2, ", context 5"), (3, ""))
+    ]
+    alone = trained(training_of(spec_of(**changes | {"training": TRAINING}))).network.state_dict()
+    _, members = members_of(straight.spec, straight)
+    for name, weight in members[0].state_dict().items():
+        torch.testing.assert_close(weight, alone[name], rtol=0, atol=0)
+    killed = training_of(spec_of(**changes))
+    events = fit(killed)
+    while killed.progress.stage < 1 or killed.progress.batch < 2:
+        next(events)
+    state = killed.capture()
+    resumed = training_of(spec_of(**changes))
+    resumed.restore(*state)
+    content = dump(forecaster_from(trained(resumed)))
+    assert content == dump(forecaster_from(straight))
+    assert load(content).unread == (0, 9, 0)
+
+
+def test_members_of_shorter_contexts_are_the_same_where_others_learn_them() -> None:
+    training = {**THREE["training"], "contexts": [5]}
+    straight, shared = trained(training_of(spec_of(training=training))), training_of(spec_of(training=training))
+    beginning, runs = shared.capture(), side_by_side(shared.spec, shared.stages, 0)
+    assert len(runs) == 3
+    for stages in runs:
+        elsewhere = training_of(spec_of(training=training))
+        elsewhere.restore(*beginning)
+        confine(elsewhere, stages)
+        take_over(shared, stages, *trained(elsewhere).capture(), begun_at=0)
+    assert dump(forecaster_from(trained(shared))) == dump(forecaster_from(straight))
+
+
+def test_a_member_begins_with_the_weights_that_suit_its_context() -> None:
+    training = training_of(
+        spec_of(training=TRAINING | {"members": 2, "contexts": [3]}, network={"kind": "lstm", "units": 64, "init": "chrono"})
+    )
+    biases = {}
+    for member in (0, 1):
+        draw_first(training.spec, training.network, training.material, member)
+        biases[member] = max(float(weight.abs().max()) for name, weight in training.network.state_dict().items() if "bias" in name)
+    assert biases[1] <= np.log(2.0) < biases[0] <= np.log(13.0)
 
 
 def test_members_of_an_origin_begin_with_its_weights() -> None:

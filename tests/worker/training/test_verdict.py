@@ -16,8 +16,13 @@ from worker.training.verdict import measure_residuals, score
 TRAINED = {"epochs": 40, "lr": 0.01, "patience": None}
 
 
-def trained(panel: Panel, head: dict[str, object], epochs: int = 40, scaling: str = "standard") -> tuple[Forecaster, Material]:
-    spec = spec_of(network={"kind": "lstm", "units": 16}, head=head, training={**TRAINED, "epochs": epochs}, scaling={"target": scaling})
+LSTM: dict[str, object] = {"kind": "lstm", "units": 16}
+
+
+def trained(
+    panel: Panel, head: dict[str, object], epochs: int = 40, scaling: str = "standard", network: dict[str, object] = LSTM
+) -> tuple[Forecaster, Material]:
+    spec = spec_of(network=network, head=head, training={**TRAINED, "epochs": epochs}, scaling={"target": scaling})
     training = training_of(spec, panel)
     for _ in fit(training):
         pass
@@ -82,3 +87,19 @@ def test_a_head_of_counts_wants_counts() -> None:
     spec = spec_of(head={"kind": "poisson"})
     with pytest.raises(UnfitDataError, match=r"series 's0' has 10\.\d+ \(360 values are below zero or no whole numbers\); use the head"):
         prepare(spec, waves(), CPU)
+
+
+def test_a_scaling_of_logarithms_wants_values_above_zero() -> None:
+    panel = waves()
+    panel.columns["y"][130] = 0.0
+    with pytest.raises(UnfitDataError, match=r"series 's1' has 0 \(1 values are not above zero\); use the scaling 'mean_abs'") as refused:
+        prepare(spec_of(scaling={"target": "log"}), panel, CPU)
+    assert refused.value.pointer == "#/architecture/scaling/target"
+
+
+@pytest.mark.parametrize("scaling", ["mean_abs", "log"])
+def test_intervals_of_a_point_head_are_in_units_of_what_the_network_has_learnt(scaling: str) -> None:
+    panel = waves(series=8, length=200, noise=0.3)
+    blocks = [{"kind": "instance_norm", "by": "revin", "from": "target"}, {"kind": "lstm", "units": 16}]
+    forecaster, material = trained(panel, {"kind": "point"}, 15, scaling, {"kind": "stack", "blocks": blocks})
+    assert 0.6 <= (score(forecaster, material, SEASON)["model"]["coverage_80"] or 0.0) <= 0.97
