@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from app.forecasting.columns import Ages, Column, Past, looks_back, mean_of, reach_of, usable, whole_lags_before
+from app.forecasting.columns import Ages, Column, Past, forks_of, looks_back, mean_of, reach_of, usable, whole_lags_before
 from app.nets.outlook import Outlook
 from app.nets.run import About
 from app.series.calendar import calendar_features
@@ -24,9 +24,6 @@ from app.series.scaling import CovariateScaling
 from app.spec.decoders import RecursiveDecoder, lags_of_decoder
 from app.spec.forecaster import ForecasterSpec, learns_at_every_step
 from app.spec.inputs import Input
-
-MOST_FORKS = 24
-"""Steps of a context that a forking decoder learns at: a horizon after each of a thousand steps would take gigabytes."""
 
 STEPS_AT_ONCE = 65_536
 """Steps that the calendar is computed of at once: float64 angles of a whole panel would be the largest thing in memory."""
@@ -165,8 +162,7 @@ class WindowSource:
         self._before = torch.arange(-self._context, 0, device=device)
         self._after = torch.arange(self._horizon, device=device)
         self._looks_back = looks_back(spec)
-        apart = -(-self._context // MOST_FORKS)
-        self._forks = torch.arange((self._context - 1) % apart, self._context, apart, device=device)
+        self._forks = forks_of(self._context, self._horizon).to(device)
 
     def batch(self, cutoffs: npt.NDArray[np.int64], *, is_forked: bool = False, has_inputs: bool = True) -> Windows:
         """Some windows.
