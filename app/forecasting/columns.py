@@ -20,7 +20,7 @@ MOST_FORKS = 24
 """Steps of a context that a forking decoder learns at: a horizon after each of a thousand steps would take gigabytes."""
 
 FORKS_APART = 3
-"""Steps between two of them where the horizon is long: what comes after neighbours is nearly the same (decision 32)."""
+"""Steps between two of them where the horizon is long: what comes after neighbours is nearly the same (decision 33)."""
 
 HORIZONS_OF_A_TARGET = 4
 """Of one window that a target is at least in, however far apart they begin, where the context is as long as the horizon."""
