@@ -91,8 +91,8 @@ class Case:
 
 CASES = {
     "textbook: LSTM 50, windows of 10": Case(nn.LSTM, 50, 10, 1, None, EPOCHS, STEPS),
-    "forking LSTM 64, context 48": Case(nn.LSTM, 64, 48, 12, 2, FORKING_EPOCHS, FORKING_STEPS),
-    "forking GRU 64, context 48": Case(nn.GRU, 64, 48, 12, 2, FORKING_EPOCHS, FORKING_STEPS),
+    "forking LSTM 64, context 48": Case(nn.LSTM, 64, 48, 12, 3, FORKING_EPOCHS, FORKING_STEPS),
+    "forking GRU 64, context 48": Case(nn.GRU, 64, 48, 12, 3, FORKING_EPOCHS, FORKING_STEPS),
 }
 
 
@@ -111,7 +111,7 @@ class Tight(nn.Module):
         super().__init__()
         self.rnn = case.cell(1, case.units, batch_first=True)
         self.head = nn.Linear(case.units, case.horizon)
-        self._forks = None if case.forks is None else torch.arange(case.context)[1 :: case.forks]
+        self._forks = None if case.forks is None else torch.arange(case.context)[case.forks - 1 :: case.forks]
 
     def forward(self, windows: Tensor) -> Tensor:
         """Forecasts after the newest step, or after some of them."""
@@ -126,7 +126,7 @@ def run_tight(case: Case, values: Tensor) -> Took:
     network = Tight(case)
     optimiser = torch.optim.Adam(network.parameters())
     before, after = torch.arange(case.context), torch.arange(case.horizon)
-    forks = torch.tensor([case.context]) if case.forks is None else torch.arange(case.context)[1 :: case.forks] + 1
+    forks = torch.tensor([case.context]) if case.forks is None else torch.arange(case.context)[case.forks - 1 :: case.forks] + 1
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(case.epochs):
         for rows in torch.split(torch.randperm(WINDOWS)[: case.steps * BATCH], BATCH):

@@ -16,6 +16,21 @@ from app.series.scaling import SMALLEST_SCALE
 from app.spec.decoders import lags_of_decoder
 from app.spec.forecaster import ForecasterSpec
 
+MOST_FORKS = 24
+"""Steps of a context that a forking decoder learns at: a horizon after each of a thousand steps would take gigabytes."""
+
+FORKS_APART = 3
+"""Steps between two of them where the horizon is long: what comes after neighbours is nearly the same (decision 34)."""
+
+HORIZONS_OF_A_TARGET = 4
+"""Of one window that a target is at least in, however far apart they begin, where the context is as long as the horizon."""
+
+
+def forks_of(context: int, horizon: int) -> Int[Tensor, " forks"]:
+    """Steps of a context that a forking decoder learns a horizon after: evenly spread, the newest among them."""
+    apart = max(-(-context // MOST_FORKS), min(FORKS_APART, horizon // HORIZONS_OF_A_TARGET))
+    return torch.arange((context - 1) % apart, context, apart)
+
 
 def reach_of(spec: ForecasterSpec) -> int:
     """Steps before a cutoff that a description can see: its context, and as many more as its lags and its baseline reach back."""

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from app.forecasting.batches import Windows
-from app.forecasting.columns import Ages, Column, Past, looks_back, mean_of, reach_of, usable, whole_lags_before
+from app.forecasting.columns import Ages, Column, Past, forks_of, looks_back, mean_of, reach_of, usable, whole_lags_before
 from app.nets.outlook import Outlook
 from app.nets.run import About
 from app.series.calendar import calendar_features
@@ -26,9 +26,6 @@ from app.series.scaling import CovariateScaling
 from app.spec.decoders import RecursiveDecoder, lags_of_decoder
 from app.spec.forecaster import ForecasterSpec, learns_at_every_step
 from app.spec.inputs import Input
-
-MOST_FORKS = 24
-"""Steps of a context that a forking decoder learns at: a horizon after each of a thousand steps would take gigabytes."""
 
 STEPS_AT_ONCE = 65_536
 """Steps that the calendar is computed of at once: float64 angles of a whole panel would be the largest thing in memory."""
@@ -110,7 +107,7 @@ class WindowSource:
         self._after = torch.arange(self._horizon, device=device)
         self._looks_back = looks_back(spec)
         self._unread = 0
-        self._forks = _spread(self._context).to(device)
+        self._forks = forks_of(self._context, self._horizon).to(device)
 
     def reading(self, context: int | None) -> WindowSource:
         """The same windows with the newest steps of their context alone, in units of the whole.
@@ -122,7 +119,7 @@ class WindowSource:
             return self
         found = copy.copy(self)
         found._unread = self._context - context
-        found._forks = _spread(context).to(self._device) + found._unread
+        found._forks = forks_of(context, self._horizon).to(self._device) + found._unread
         return found
 
     def batch(self, cutoffs: npt.NDArray[np.int64], *, is_forked: bool = False, has_inputs: bool = True) -> Windows:
@@ -255,12 +252,6 @@ class WindowSource:
         columns = [column for feature in group.features for column in self._feature_columns[feature]]
         turns = [] if self._calendar is None else [self._calendar[:, column][positions] for column in columns]
         return [*turns, *([self._ages.at(positions)] if self._ages is not None and group.age else [])]
-
-
-def _spread(context: int) -> Int[Tensor, " forks"]:
-    """Steps of a context that a forking decoder learns at, its last one among them."""
-    apart = -(-context // MOST_FORKS)
-    return torch.arange((context - 1) % apart, context, apart)
 
 
 def _scaled(spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling) -> Mapping[str, npt.NDArray[np.float64]]:

@@ -17,6 +17,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from app.nets.pinball import pinball_loss
+
 Raw = Float[Tensor, "batch horizon outputs"]
 Steps = Float[Tensor, "batch horizon"]
 Observed = Bool[Tensor, "batch horizon"]
@@ -156,9 +158,7 @@ class QuantilesHead(Head):
 
     def loss(self, raw: Raw, target: Steps, observed: Observed, scale: Scale) -> Float[Tensor, ""]:
         """See `Head`; the mean over levels too."""
-        error = target[..., None] - self._rising(raw)
-        levels = raw.new_tensor(self._levels)
-        return mean_over(torch.maximum(levels * error, (levels - 1.0) * error).mean(dim=2), observed)
+        return pinball_loss(raw, target, observed, raw.new_tensor(self._levels), self._middle)
 
     def mean(self, raw: Raw, scale: Scale) -> Steps:
         """See `Head`; each quantile stands for the probability nearest to it."""

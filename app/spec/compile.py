@@ -30,7 +30,7 @@ FULL_BATCH_WINDOWS = 1024
 """Windows of such a part at most: more at once are no faster."""
 
 MOST_HORIZONS = 24
-"""Steps of a context at most that a decoder learns a horizon after; see `app.forecasting.windows.MOST_FORKS`."""
+"""Steps of a context at most that a decoder learns a horizon after; see `app.forecasting.columns.MOST_FORKS`."""
 
 OUTPUT_COPIES = 4
 """Times that each number of a forecast is kept on the way to its loss."""

@@ -1,4 +1,4 @@
-"""Freed memory stays with the process while it trains."""
+"""Freed memory stays with the process while it trains, and it imports nothing that training has no use for."""
 
 import subprocess
 import sys
@@ -26,6 +26,15 @@ for _ in range(3):
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
+TRAINING = """
+import sys
+from tests.worker.training.lessons import training_of
+from worker.training.fit import fit
+for _ in fit(training_of()):
+    pass
+print(sorted({"torch._dynamo", "torch._inductor", "sympy"} & sys.modules.keys()))
+"""
+
 PAGES = 3 * 64 * 256
 
 
@@ -41,3 +50,8 @@ def test_freed_memory_is_used_again_without_page_faults() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
 def test_freed_memory_can_be_given_back() -> None:
     assert page_faults("given back") > PAGES / 2
+
+
+def test_a_training_does_without_the_compiler_of_torch() -> None:
+    found = subprocess.run([sys.executable, "-c", TRAINING], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "[]"

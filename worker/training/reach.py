@@ -166,7 +166,9 @@ def _stepped(stretch: Stretch) -> States:
             state = tuple(part.view_as(part) for part in state)
             given.append(output)
             after += state[:CARRIED]
-        found = torch.autograd.grad(torch.cat(given, dim=1), after, direct, allow_unused=True, materialize_grads=True)
+        # Of their sum, as torch imports 50 MB of symbolic mathematics to compare the shapes of gradients that it is given.
+        loss = (torch.cat(given, dim=1) * direct).sum()
+        found = torch.autograd.grad(loss, after, allow_unused=True, materialize_grads=True)
     parts = len(after) // read.shape[1]
     hidden, *others = (torch.stack(found[part::parts], dim=1) for part in range(parts))
     return torch.cat([direct + hidden, *others], dim=2)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from app.spec.stages import Stage
 from app.spec.training import Training
 from worker.training.looks import Look, look_in
+from worker.training.optimisers import Optimiser
 from worker.training.schedules import is_cut_due
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "square_avg", "momentum_buffer")
@@ -233,7 +234,7 @@ def capture(
     best: Mapping[str, Tensor],
     kept: Mapping[str, Mapping[str, Tensor]],
     learners: Mapping[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimiser,
     progress: Progress,
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Everything as tensors and a JSON document."""
@@ -242,8 +243,7 @@ def capture(
     tensors |= {f"kept.{what}.{name}": tensor for what, aside in kept.items() for name, tensor in aside.items()}
     for name, parameter in learners.items():
         moments = optimizer.state.get(parameter, {})
-        # A momentum that has not begun is kept as None.
-        tensors |= {f"optimizer.{moment}.{name}": moments[moment] for moment in MOMENTS if isinstance(moments.get(moment), Tensor)}
+        tensors |= {f"optimizer.{moment}.{name}": moments[moment] for moment in MOMENTS if moment in moments}
     tensors["generator.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["generator.cuda"] = torch.cuda.get_rng_state()
@@ -262,14 +262,14 @@ def progress_in(document: Mapping[str, Any]) -> Progress:
     return Progress(**{**better, **fields}, history=history, outcomes=outcomes, look=look)
 
 
-def restore_optimizer(tensors: Mapping[str, Tensor], learners: Mapping[str, nn.Parameter], optimizer: torch.optim.Optimizer) -> None:
+def restore_optimizer(tensors: Mapping[str, Tensor], learners: Mapping[str, nn.Parameter], optimizer: Optimiser) -> None:
     """Put the moments back that `capture` gave."""
     for moment in MOMENTS:
         found = part(tensors, f"optimizer.{moment}.")
         for name, parameter in learners.items():
             if name in found:
                 # A fused Adam wants its step beside the weights.
-                optimizer.state[parameter][moment] = found[name].to(parameter.device)
+                optimizer.state.setdefault(parameter, {})[moment] = found[name].to(parameter.device)
 
 
 def restore_generators(tensors: Mapping[str, Tensor]) -> None:

@@ -25,7 +25,7 @@ from worker.training.batching import windows_at_once
 from worker.training.events import Part
 from worker.training.gradients import update_ratios
 from worker.training.noise import InputNoise
-from worker.training.optimisers import FACTOR
+from worker.training.optimisers import Optimiser
 from worker.training.penalties import penalties_of, total
 from worker.training.precision import check_precision, mixed
 from worker.training.stage import Rows, StageRun
@@ -88,7 +88,7 @@ class Stepper:
         JobError: the device has not the precision that is asked for.
     """
 
-    def __init__(self, spec: ForecasterSpec, run: StageRun, lesson: Lesson, optimiser: torch.optim.Optimizer, halvings: int = 0) -> None:
+    def __init__(self, spec: ForecasterSpec, run: StageRun, lesson: Lesson, optimiser: Optimiser, halvings: int = 0) -> None:
         check_precision(spec.training, lesson.device)
         self._settings = spec.training
         self._noise = InputNoise(spec)
@@ -108,7 +108,7 @@ class Stepper:
     def halve(self, times: int = 1) -> None:
         """Compute half as many windows at once from here on; what a step learns from stays as it is."""
         self._batch = max(math.ceil(self._batch / 2**times), 1)
-        self._optimiser.zero_grad(set_to_none=True)
+        self._forget_gradients()
 
     def is_in_parts(self, windows: int) -> bool:
         """Whether a step of so many windows is computed batch by batch."""
@@ -128,10 +128,7 @@ class Stepper:
         Returns:
             What it was.
         """
-        for group in self._optimiser.param_groups:
-            group["lr"] = lr * group[FACTOR]
-        for weight in self._weights:
-            weight.grad = None
+        self._forget_gradients()
         loss = yield from self._gradients(rows)
         if self._penalties:
             cost = total(self._penalties)
@@ -142,8 +139,12 @@ class Stepper:
         if not taken.is_finite:
             return taken
         before = {id(weight): weight.detach().clone() for weight in self._weights} if is_measured else {}
-        self._optimiser.step()
+        self._optimiser.step(lr)
         return replace(taken, updates=update_ratios(self._run.layers, before)) if is_measured else taken
+
+    def _forget_gradients(self) -> None:
+        for weight in self._weights:
+            weight.grad = None
 
     def penalty(self) -> Mapping[str, float]:
         """What the weights cost now, as a measured value; nothing where they cost nothing."""

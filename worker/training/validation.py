@@ -9,8 +9,8 @@ from app.forecasting.windows import WindowSource
 from app.nets.heads import Head
 from worker.training.stage import Rows, StageRun
 
-VALIDATION_BATCH = 128
-"""Windows that are validated at once: more are no faster on a CPU, and what they give would be the largest thing in memory."""
+VALIDATION_BATCH = 64
+"""Windows that are validated at once: what they give would otherwise be the largest thing in memory."""
 
 
 def mean_loss(run: StageRun, head: Head, source: WindowSource, cutoffs: Rows) -> float | None:

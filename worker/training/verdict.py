@@ -25,7 +25,7 @@ from app.series.windows import Cutoffs
 from app.spec.forecaster import ForecasterSpec, PointHead
 from worker.training.material import Material
 
-CHUNK = 256
+CHUNK = 128
 """Windows that are forecast at once."""
 
 SCORED_LEVELS = (0.1, 0.5, 0.9)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from app.errors import SeriesError
-from app.forecasting import windows as windows_module
 from app.forecasting.batches import Windows
+from app.forecasting.columns import forks_of
 from app.forecasting.windows import WindowSource, covariates_of, future_columns_of
 from app.series.calendar import calendar_features
 from app.series.frequency import parse_frequency
@@ -126,10 +126,10 @@ def test_forked_windows_have_the_horizon_after_every_step_in_the_units_of_their_
     assert torch.equal(forked.newest(features)[CONTEXT - 1 :: CONTEXT], plain.newest(features))
 
 
-def test_a_long_context_is_forked_at_some_evenly_spread_steps_and_its_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = parse_spec({**DOCUMENT, "context": 30, "inputs": {"target": {"columns": ["y"]}}})
-    monkeypatch.setattr(windows_module, "MOST_FORKS", 10)
-    source = WindowSource(spec, panel(), CovariateScaling({}, {}), torch.device("cpu"))
-    steps = source.batch(np.array([30]), is_forked=True).steps
-    assert steps is not None
-    assert steps.tolist() == [2, 5, 8, 11, 14, 17, 20, 23, 26, 29]
+@pytest.mark.parametrize(
+    ("context", "horizon", "first", "apart"),
+    [(20, 7, 0, 1), (24, 8, 1, 2), (24, 12, 2, 3), (30, 4, 1, 2), (30, 100, 2, 3), (168, 1, 6, 7), (168, 48, 6, 7)],
+)
+def test_a_context_is_forked_at_evenly_spread_steps_and_its_last(context: int, horizon: int, first: int, apart: int) -> None:
+    assert forks_of(context, horizon).tolist() == list(range(first, context, apart))
+    assert forks_of(context, horizon)[-1] == context - 1
