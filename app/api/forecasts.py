@@ -25,6 +25,7 @@ from app.api.services import Served, Services
 from app.errors import ForecastError
 from app.forecasting.forecaster import Forecast, Forecaster, History
 from app.series.moments import write_moments
+from app.spec.panel_forecast import quantiles_of
 from app.store.keys import Principal
 from app.store.models import get_model
 
@@ -90,12 +91,6 @@ class ForecastRequest(SourcesBody):
     def wanted_quantiles(self) -> tuple[float, ...]:
         """All quantiles, rising."""
         return quantiles_of(self.levels, self.quantiles)
-
-
-def quantiles_of(levels: Sequence[float], quantiles: Sequence[float]) -> tuple[float, ...]:
-    """The bounds of intervals in percent and further quantiles, rising."""
-    bounds = {round(side, 6) for level in levels for side in (0.5 - level / 200, 0.5 + level / 200)}
-    return tuple(sorted(bounds | set(quantiles)))
 
 
 class ForecastBody(BaseModel):

@@ -97,9 +97,9 @@ def create(
     asker: Asker,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Queue a training, a backtest or a search, by `kind`; everything is proven before the job is accepted.
+    """Queue a training, a backtest, a search or forecasts, by `kind`; everything is proven before the job is accepted.
 
-    A training and a search need `dataset` and `horizon`; a backtest these or a `model`.
+    A training and a search need `dataset` and `horizon`; a backtest these or a `model`; forecasts a `model`.
 
     Raises:
         ConflictError: the same key's first request is being answered.
