@@ -38,6 +38,7 @@ from app.api import (
     weights,
 )
 from app.api.access import authorize
+from app.api.compat import inference, nixtla, nixtla_tuning
 from app.api.exposition import Exposition
 from app.api.middleware import BodyLimit, RequestIds, Timed, Traced
 from app.api.polls import Polls
@@ -73,6 +74,9 @@ ROUTERS = (
     anomalies,
     weights,
     export,
+    nixtla,
+    nixtla_tuning,
+    inference,
     keys,
     limits,
     operation,

@@ -128,6 +128,13 @@ def _replayed(services: Services, owner: str, key: str | None, raw: bytes) -> Re
     return JSONResponse(found.answer, found.status, {"Location": f"/v1/jobs/{found.answer['id']}", "Idempotent-Replayed": "true"})
 
 
+def queue_job(services: Services, owner: str, body: AnyJobRequest) -> JobRow:
+    """A new job, proven and announced."""
+    row, _ = _insert(services, owner, body, None, b"")
+    announce(services, row)
+    return row
+
+
 def _insert(services: Services, owner: str, body: AnyJobRequest, key: str | None, raw: bytes) -> tuple[JobRow, dict[str, Any]]:
     """The job's row and its answer, in one transaction with the key's.
 
