@@ -19,6 +19,7 @@ from app.api import (
     architectures,
     dashboard,
     datasets,
+    export,
     exposition,
     forecasts,
     health,
@@ -30,12 +31,14 @@ from app.api import (
     models,
     operation,
     report,
+    results,
     sessions,
     stream,
     uploads,
     weights,
 )
 from app.api.access import authorize
+from app.api.compat import inference, nixtla, nixtla_tuning
 from app.api.exposition import Exposition
 from app.api.middleware import BodyLimit, RequestIds, Timed, Traced
 from app.api.polls import Polls
@@ -62,6 +65,7 @@ ROUTERS = (
     job_orders,
     metrics,
     report,
+    results,
     stream,
     uploads,
     datasets,
@@ -69,6 +73,10 @@ ROUTERS = (
     models,
     anomalies,
     weights,
+    export,
+    nixtla,
+    nixtla_tuning,
+    inference,
     keys,
     limits,
     operation,

@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy.orm import Session
@@ -18,7 +19,7 @@ from app.errors import LeaseLostError
 from app.store.artifacts import STORAGE_REFUSES, ArtifactStore
 from app.store.database import Database
 from app.store.leases import Lease
-from app.store.progress import Point, list_events, record_checkpoint, record_event, record_points
+from app.store.progress import Point, list_events, record_checkpoint, record_event, record_part, record_points
 from worker.heartbeat import DATABASE_AWAY, Heartbeat
 
 FLUSH_SECONDS = 1.0
@@ -166,7 +167,18 @@ class Ledger:
             self._artifacts.delete(old)
         return True
 
-    def store(self, content: bytes) -> str:
+    def keep(self, content: bytes, step: int) -> str:
+        """Stores a part of the attempt's result, however long the database is away; its digest.
+
+        Raises:
+            LeaseLostError: the job is another attempt's.
+            STORAGE_REFUSES: the storage takes nothing.
+        """
+        digest = self.store(content)
+        self.settle(lambda db: record_part(db, self._lease, digest, len(content), step))
+        return digest
+
+    def store(self, content: bytes | Path) -> str:
         """Stores what the attempt ends with, for which a storage that takes nothing gets a minute; its digest.
 
         Raises:

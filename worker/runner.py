@@ -21,13 +21,21 @@ from app.traces import Attributes
 from worker.attempt import Attempt, Workplace, attempt_at
 from worker.backtest import BacktestAttempt
 from worker.counting import Counts, process_name
+from worker.forecast import ForecastAttempt
 from worker.heartbeat import DATABASE_AWAY
 from worker.memory import give_back_freed_memory
 from worker.search import HelperAttempt, SearchAttempt
 from worker.shared import SharedAttempt, StageAttempt
 
 ATTEMPTS: Mapping[str, type[Attempt]] = MappingProxyType(
-    {"backtest": BacktestAttempt, "search": SearchAttempt, HELPER: HelperAttempt, "train": SharedAttempt, STAGE: StageAttempt}
+    {
+        "backtest": BacktestAttempt,
+        "forecast": ForecastAttempt,
+        "search": SearchAttempt,
+        HELPER: HelperAttempt,
+        "train": SharedAttempt,
+        STAGE: StageAttempt,
+    }
 )
 """By the kind of a job."""
 

@@ -16,10 +16,31 @@ from app.api.services import Served, Services
 from app.errors import ForbiddenError, UnauthorizedError
 from app.store.keys import Principal, authenticate
 
-OPEN_PATHS = frozenset({"/health/live", "/health/ready", "/docs", "/docs/oauth2-redirect", "/", "/dashboard/{name:path}"})
+OPEN_PATHS = frozenset(
+    {
+        "/health/live",
+        "/health/ready",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/docs",
+        "/docs/oauth2-redirect",
+        "/",
+        "/dashboard/{name:path}",
+    }
+)
 """What needs no key: nothing of anybody's is in their answers."""
 
-READING_POSTS = frozenset({"/v1/architectures/validate", "/v1/models/{model_id}/forecasts", "/v1/session"})
+READING_POSTS = frozenset(
+    {
+        "/v1/architectures/validate",
+        "/v1/models/{model_id}/forecasts",
+        "/v1/session",
+        "/v2/models/{model_id}/infer",
+        "/compat/nixtla/v2/forecast",
+        "/compat/nixtla/v2/cross_validation",
+        "/compat/nixtla/v2/anomaly_detection",
+    }
+)
 """POST for the sake of a body, or of a cookie: they change nothing that is kept here."""
 
 KEYS_PREFIX = "/v1/keys"

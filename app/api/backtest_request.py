@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from app.api.bodies import Name, StrictBody
 from app.api.job_metadata import check_metadata
 from app.api.job_request import LONGEST_NAME, Document, JobRequest, Reference, Resources, Season, Steps, facts_of, plan_job
+from app.api.model_and_data import find_model_and_data
 from app.api.stored_models import with_models
-from app.errors import NotFoundError, SpecError
+from app.errors import SpecError
 from app.spec.backtest import BASELINES, DEFAULT_WINDOWS, MOST_WINDOWS, BacktestPlan, Baseline, backtest_plan
 from app.spec.compile import compile_spec
 from app.spec.facts import PanelFacts
@@ -26,7 +27,6 @@ from app.spec.parse import parse_spec
 from app.spec.resolve import HELD_OUT_HORIZONS, resolve_spec
 from app.store.datasets import get_version
 from app.store.jobs import NewJob
-from app.store.models import get_model
 
 OF_A_TRAINING = ("architecture", "columns", "context", "horizon", "training", "scaling", "seed", "season")
 """What says which network is trained; a stored model has all of it."""
@@ -118,15 +118,7 @@ def _of_model(db: Session, owner: str, request: BacktestRequest, limits: Network
             sentence = f"{name}: the model has its own, and this would do nothing; leave it out, or leave model out"
             raise SpecError(sentence, code="inert", pointer=f"#/{name}")
     check_metadata(request.metadata)
-    try:
-        model = get_model(db, owner, str(request.model))
-    except NotFoundError as error:
-        raise NotFoundError(f"model: {error.detail}", pointer="#/model") from error
-    dataset = request.dataset or model.dataset_id
-    version = get_version(db, owner, dataset)
-    if version.freq != model.freq:
-        sentence = f"dataset: has the frequency {version.freq}, and {model.id} was trained on {model.freq}; name one of that frequency"
-        raise SpecError(sentence, code="frequency", pointer="#/dataset")
+    model, dataset, version = find_model_and_data(db, owner, str(request.model), request.dataset)
     spec = parse_spec(model.spec)
     try:
         resolved = resolve_spec(with_models(spec, db, owner) if request.refit else spec, facts_of(version))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from types import MappingProxyType
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 import numpy as np
 import orjson
@@ -23,9 +23,11 @@ from app.api.histories import Numbers, SeriesBody, sent_histories, stored_histor
 from app.api.patience import answer_of
 from app.api.services import Served, Services
 from app.errors import ForecastError
+from app.forecasting.extension import extended
 from app.forecasting.forecaster import Forecast, Forecaster
 from app.forecasting.histories import History
 from app.series.moments import write_moments
+from app.spec.panel_forecast import quantiles_of
 from app.store.keys import Principal
 from app.store.models import get_model
 
@@ -70,6 +72,7 @@ class ForecastRequest(SourcesBody):
         levels: of intervals in percent; 80 is the quantiles 0.1 and 0.9.
         quantiles: further quantiles.
         paths: sample paths of each series, for what depends on several steps at once.
+        extend: `recursive` lets the horizon be longer than the trained one: the model goes on from its own forecasts.
     """
 
     future: dict[str, dict[str, Numbers]] = Field(default_factory=dict)
@@ -78,6 +81,7 @@ class ForecastRequest(SourcesBody):
     levels: Annotated[list[LevelPercent], Field(max_length=20, default_factory=lambda: [80.0])]
     quantiles: Annotated[list[Quantile], Field(max_length=99, default_factory=list)]
     paths: Annotated[int, Field(ge=0, le=1000)] = 0
+    extend: Literal["recursive"] | None = None
 
     @model_validator(mode="after")
     def _has_one_future(self) -> Self:
@@ -85,18 +89,14 @@ class ForecastRequest(SourcesBody):
             raise ValueError("'future' goes with 'unique_ids'; each of 'series' has its own")
         if self.series is not None and self.held_out:
             raise ValueError("'held_out' goes with 'unique_ids'; send each of 'series' without its last steps")
+        if self.extend is not None and self.paths:
+            raise ValueError("'paths' are of the trained horizon; leave out 'extend' or 'paths'")
         return self
 
     @property
     def wanted_quantiles(self) -> tuple[float, ...]:
         """All quantiles, rising."""
         return quantiles_of(self.levels, self.quantiles)
-
-
-def quantiles_of(levels: Sequence[float], quantiles: Sequence[float]) -> tuple[float, ...]:
-    """The bounds of intervals in percent and further quantiles, rising."""
-    bounds = {round(side, 6) for level in levels for side in (0.5 - level / 200, 0.5 + level / 200)}
-    return tuple(sorted(bounds | set(quantiles)))
 
 
 class ForecastBody(BaseModel):
@@ -127,7 +127,7 @@ async def make_forecasts(model_id: Id, body: ForecastRequest, request: Request, 
         found = await run_in_threadpool(find, model_id, body, services, asker, body.future, body.held_out)
     model, forecaster, histories = found
     found_at = time.perf_counter()
-    asked = _Asked(body.wanted_quantiles, body.horizon, body.paths)
+    asked = _Asked(body.wanted_quantiles, body.horizon, body.paths, body.extend is not None)
     run = partial(_run, forecaster, asked)
     # Many series are a batch by themselves.
     key = ("forecast", model.digest, asked, object() if len(histories) > MOST_READ_AT_ONCE else None)
@@ -144,6 +144,7 @@ class _Asked(NamedTuple):
     quantiles: tuple[float, ...]
     horizon: int | None
     paths: int
+    is_extended: bool
 
 
 class _Model(NamedTuple):
@@ -161,9 +162,15 @@ def _run(forecaster: Forecaster, asked: _Asked, requests: Sequence[tuple[list[Hi
     """
     together = [history for histories, _ in requests for history in histories]
     with placed(requests[0][1]):  # more requests than one are asked again each alone, and then the error is theirs
-        found = forecaster.predict(together, *asked)
+        found = _forecasts(forecaster, asked, together)
     bodies = iter(forecast_bodies(found, forecaster))
     return [orjson.dumps(list(islice(bodies, len(histories))), option=orjson.OPT_SERIALIZE_NUMPY) for histories, _ in requests]
+
+
+def _forecasts(forecaster: Forecaster, asked: _Asked, histories: Sequence[History]) -> list[Forecast]:
+    if asked.is_extended and asked.horizon is not None:
+        return extended(forecaster, histories, asked.quantiles, asked.horizon)
+    return forecaster.predict(histories, asked.quantiles, asked.horizon, asked.paths)
 
 
 Futures = Mapping[str, Mapping[str, Numbers]]

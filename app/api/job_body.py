@@ -48,13 +48,14 @@ class JobFailure(BaseModel):
 
 
 class JobUrls(BaseModel):
-    """Where more is told."""
+    """Where more is told; `result` is of a job of the kind `forecast` that has succeeded: a file."""
 
     self: str
     events: str
     metrics: str
     stream: str
     report: str
+    result: str | None
     attempts: str
     checkpoints: str
     cancel: str
@@ -66,9 +67,9 @@ class JobUrls(BaseModel):
 class JobBody(BaseModel):
     """A job.
 
-    `architecture` is the complete document that it trains, `init_from` the model whose weights it begins with, or that a backtest is of;
-    `metrics` has the newest values, and the best. A backtest makes no `model`. `parent` is the search that a job of the kind `trials`
-    helps, or the training that one of the kind `stage` does a part of.
+    `architecture` is the complete document that it trains, `init_from` the model whose weights it begins with, or that a backtest or
+    forecasts are of; `metrics` has the newest values, and the best. A backtest makes no `model`, nor do forecasts. `parent` is the search
+    that a job of the kind `trials` helps, or the training that one of the kind `stage` does a part of.
     """
 
     id: str
@@ -123,6 +124,7 @@ def job_body(row: JobRow) -> JobBody:
             metrics=f"{here}/metrics",
             stream=f"{here}/stream",
             report=f"{here}/report",
+            result=None if row.result_digest is None else f"{here}/result",
             attempts=f"{here}/attempts",
             checkpoints=f"{here}/checkpoints",
             cancel=f"{here}/cancel",

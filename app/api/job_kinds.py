@@ -10,18 +10,24 @@ from sqlalchemy.orm import Session
 
 from app.api.backtest_request import BacktestRequest, plan_backtest
 from app.api.bodies import StrictBody
+from app.api.forecast_request import ForecastJobRequest, plan_forecasts
 from app.api.job_request import JobRequest, plan_job
 from app.api.search_request import SearchRequest, plan_search_job
 from app.spec.limits import NetworkLimits
 from app.store.jobs import NewJob
 
-REQUESTS: Mapping[str, type[StrictBody]] = {"train": JobRequest, "backtest": BacktestRequest, "search": SearchRequest}
+REQUESTS: Mapping[str, type[StrictBody]] = {
+    "train": JobRequest,
+    "backtest": BacktestRequest,
+    "search": SearchRequest,
+    "forecast": ForecastJobRequest,
+}
 
 
 class _Kind(BaseModel):
     """What every request for a job says."""
 
-    kind: Literal["train", "backtest", "search"]
+    kind: Literal["train", "backtest", "search", "forecast"]
 
 
 def _of_its_kind(value: object, handler: Callable[[object], StrictBody]) -> StrictBody:
@@ -31,7 +37,9 @@ def _of_its_kind(value: object, handler: Callable[[object], StrictBody]) -> Stri
     return REQUESTS[_Kind.model_validate(value).kind].model_validate(value)
 
 
-AnyJobRequest = Annotated[JobRequest | BacktestRequest | SearchRequest, Discriminator("kind"), WrapValidator(_of_its_kind)]
+AnyJobRequest = Annotated[
+    JobRequest | BacktestRequest | SearchRequest | ForecastJobRequest, Discriminator("kind"), WrapValidator(_of_its_kind)
+]
 
 
 def plan_of(db: Session, owner: str, request: AnyJobRequest, limits: NetworkLimits) -> NewJob:
@@ -43,5 +51,7 @@ def plan_of(db: Session, owner: str, request: AnyJobRequest, limits: NetworkLimi
             return plan_backtest(db, owner, request, limits)
         case SearchRequest():
             return plan_search_job(db, owner, request, limits)
+        case ForecastJobRequest():
+            return plan_forecasts(db, owner, request)
         case _:
             assert_never(request)

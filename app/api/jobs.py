@@ -97,9 +97,9 @@ def create(
     asker: Asker,
     key: IdempotencyKey = None,
 ) -> Response:
-    """Queue a training, a backtest or a search, by `kind`; everything is proven before the job is accepted.
+    """Queue a training, a backtest, a search or forecasts, by `kind`; everything is proven before the job is accepted.
 
-    A training and a search need `dataset` and `horizon`; a backtest these or a `model`.
+    A training and a search need `dataset` and `horizon`; a backtest these or a `model`; forecasts a `model`.
 
     Raises:
         ConflictError: the same key's first request is being answered.
@@ -126,6 +126,13 @@ def _replayed(services: Services, owner: str, key: str | None, raw: bytes) -> Re
     if found is None:
         return None
     return JSONResponse(found.answer, found.status, {"Location": f"/v1/jobs/{found.answer['id']}", "Idempotent-Replayed": "true"})
+
+
+def queue_job(services: Services, owner: str, body: AnyJobRequest) -> JobRow:
+    """A new job, proven and announced."""
+    row, _ = _insert(services, owner, body, None, b"")
+    announce(services, row)
+    return row
 
 
 def _insert(services: Services, owner: str, body: AnyJobRequest, key: str | None, raw: bytes) -> tuple[JobRow, dict[str, Any]]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from app.api.access import Asker
 from app.api.backtest_report import BacktestReport
 from app.api.bodies import Id
+from app.api.forecast_report import ForecastReport
 from app.api.job_body import Status
 from app.api.search_report import SEARCH_KINDS, SearchReport, search_report
 from app.api.services import Served
@@ -25,7 +26,7 @@ router = APIRouter(tags=["jobs"])
 MOST_EVENTS = 10_000
 """Of the kinds that a report is made of, which are few."""
 
-TOLD = ("phase", "finding", "log", "comparison", "inherited", "range_test", "gradients", "backtest", *SEARCH_KINDS)
+TOLD = ("phase", "finding", "log", "comparison", "inherited", "range_test", "gradients", "backtest", "forecast", *SEARCH_KINDS)
 """The kinds."""
 
 COMPARED = "mase"
@@ -153,7 +154,7 @@ class Finding(BaseModel):
 
 
 class ReportBody(BaseModel):
-    """What is known of a job so far: `scores` as long as it has a model; comparisons, backtests and searches where it asked for them."""
+    """What is known of a job so far: `scores` as long as it has a model; comparisons, backtests, searches, forecasts where it asked so."""
 
     job: str
     status: Status
@@ -166,6 +167,7 @@ class ReportBody(BaseModel):
     gradients: GradientsReport | None
     backtest: BacktestReport | None
     search: SearchReport | None
+    forecast: ForecastReport | None
     findings: list[Finding]
 
 
@@ -194,6 +196,7 @@ def get_report(job_id: Id, services: Served, asker: Asker) -> ReportBody:
         gradients=_last(events, "gradients", GradientsReport),
         backtest=_last(events, "backtest", BacktestReport),
         search=search,
+        forecast=_last(events, "forecast", ForecastReport),
         findings=list(found.values()),
     )
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from app.api.access import Asker
 from app.api.bodies import Id, StrictBody
-from app.api.forecasts import ForecastBody, LevelPercent, Quantile, forecast_bodies, quantiles_of
+from app.api.forecasts import ForecastBody, LevelPercent, Quantile, forecast_bodies
 from app.api.histories import Numbers, SeriesBody, sent_histories, values_of
 from app.api.pages import DEFAULT_LIMIT, After, Limit, PageOf, page_body
 from app.api.services import Served, Services
@@ -21,6 +21,7 @@ from app.forecasting.carried import Carrier
 from app.forecasting.histories import History
 from app.forecasting.observations import Observation
 from app.forecasting.states import Arrays, dump_state, join, load_state, part
+from app.spec.panel_forecast import quantiles_of
 from app.store.models import get_model, hold_model
 from app.store.sessions import Carried, create_session, delete_session, get_session, keep_session, list_sessions, move_session
 from app.store.tables import SessionRow

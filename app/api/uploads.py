@@ -70,7 +70,7 @@ async def upload_dataset(
     with TemporaryDirectory(prefix=SPOOL_PREFIX) as folder:
         spooled = Path(folder) / "upload"
         media_type = await _spool(request, spooled, services.table_limits.expanded_bytes)
-        body = await to_thread.run_sync(_store, services, asker.owner, spooled, media_type, said, limiter=READERS)
+        body = await to_thread.run_sync(store_upload, services, asker.owner, spooled, media_type, said, limiter=READERS)
     response.headers["Location"] = body.urls.self
     return body
 
@@ -138,7 +138,19 @@ async def _blocks(request: Request) -> AsyncIterator[bytes]:
     yield bytes(waiting)
 
 
-def _store(services: Services, owner: str, spooled: Path, media_type: str, said: UploadQuery) -> DatasetBody:
+def store_upload(services: Services, owner: str, spooled: Path, media_type: str, said: UploadQuery) -> DatasetBody:
+    """A table in a file as a new dataset; the file is gone then.
+
+    Args:
+        services: the service's.
+        owner: whose it is to be.
+        spooled: the file.
+        media_type: of it.
+        said: of the table.
+
+    Raises:
+        SeriesError: it cannot be read.
+    """
     table = read_table(spooled, media_type, said.options(), services.table_limits)
     spooled.unlink()
     arrow = spooled.with_suffix(".arrow")

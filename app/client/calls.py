@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import httpx
 
 TRIES = 5
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 10.0
+PARTIAL = 206
 BUSY = frozenset({409, 429, 503})
 """Answers that, with `Retry-After`, ask for another try."""
 
@@ -51,6 +54,14 @@ class JobFailedError(ClientError):
         why = (body.get("error") or {}).get("message", "nobody asked for more")
         super().__init__(f"job {body['id']} is {body['status']}: {why}")
         self.body = body
+
+
+class _BrokenOffError(Exception):
+    """A download ended before its end; `tag` is that of its content, as far as it is known."""
+
+    def __init__(self, problem: str, tag: str) -> None:
+        super().__init__(problem)
+        self.tag = tag
 
 
 class Calls:
@@ -108,6 +119,51 @@ class Calls:
                 time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
                 pause *= 2
         raise UnreachableError(f"{method} {path} at {self._http.base_url}: {problem}")
+
+    def download(self, path: str, target: Path) -> None:
+        """Writes the body of an answer into a file, which is there once it is whole; what broke off goes on where it was.
+
+        Raises:
+            RefusedError: the service said no.
+            UnreachableError: it did not answer.
+        """
+        tag, problem = "", "no answer"
+        with (
+            tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as folder,
+            (Path(folder) / "part").open("wb") as file,
+        ):
+            for left in reversed(range(TRIES)):
+                try:
+                    self._receive(path, file, tag)
+                except _BrokenOffError as error:
+                    tag, problem = error.tag, str(error)
+                    time.sleep(FIRST_PAUSE_SECONDS if left else 0.0)
+                else:
+                    file.flush()
+                    Path(file.name).replace(target)
+                    return
+        raise UnreachableError(f"GET {path} at {self._http.base_url}: {problem}")
+
+    def _receive(self, path: str, file: BinaryIO, tag: str) -> None:
+        """The rest of an answer, where its content is still that of the tag; else all of it.
+
+        Raises:
+            _BrokenOffError: there is more.
+            RefusedError: the service said no.
+        """
+        more = {"Range": f"bytes={file.tell()}-", "If-Range": tag} if tag and file.tell() else {}
+        try:
+            with self._http.stream("GET", path, headers=self._headers | more) as answer:
+                if answer.is_error:
+                    answer.read()
+                tag = _accepted(answer).headers.get("ETag", "")
+                if answer.status_code != PARTIAL:
+                    file.seek(0)
+                    file.truncate()
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+        except httpx.TransportError as error:
+            raise _BrokenOffError(f"{type(error).__name__}: {error}", tag) from error
 
     def close(self) -> None:
         """Gives connections back."""

@@ -124,6 +124,19 @@ class Client:
             forecasts += self._calls.json("POST", f"/v1/models/{model}/forecasts", json=body)["forecasts"]
         return frame_of(forecasts, like_pandas=is_pandas(history), **names)
 
+    def forecast_all(self, model: str, dataset: str | None = None, **options: Any) -> Job:
+        """A job that forecasts every series of a dataset; its `download` gives the file.
+
+        Args:
+            model: its id or name.
+            dataset: `ds_...`; the model's own by default.
+            **options: as in `POST /v1/jobs`: `horizon`, `levels`, `quantiles`, `format` and others.
+
+        Raises:
+            RefusedError: the model cannot forecast the dataset; the faults say why.
+        """
+        return self.submit({"kind": "forecast", "model": model, **({"dataset": dataset} if dataset else {}), **options})
+
     def session(
         self, model: str, history: Any, future: Any = None, *, static: Sequence[str] = (), time_column: str = "ds", target: str = "y"
     ) -> Session:

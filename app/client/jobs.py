@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -36,6 +37,15 @@ class Job:
     def cancel(self) -> None:
         """Asks it to stop; it does within seconds."""
         self._calls.json("POST", f"/v1/jobs/{self.id}/cancel")
+
+    def download(self, path: str | Path) -> Path:
+        """Writes what it has made into a file: of a job of the kind `forecast`, Parquet or CSV.
+
+        Raises:
+            RefusedError: it has made nothing of the kind, or not yet.
+        """
+        self._calls.download(f"/v1/jobs/{self.id}/result", Path(path))
+        return Path(path)
 
     def watch(self) -> Iterator[dict[str, Any]]:
         """The job each time that it has changed, until it has ended."""

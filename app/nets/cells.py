@@ -90,7 +90,7 @@ class Cell(Recurrence, Drawn):
 
     def start(self, sequence: Sequence) -> CellState:
         """See `Recurrence`: zeros."""
-        return tuple(sequence.new_zeros(len(sequence), self.units) for _ in range(self.states))
+        return tuple(sequence.new_zeros(sequence.shape[0], self.units) for _ in range(self.states))
 
 
 def chrono_bias(units: int, longest: int) -> Float[Tensor, " units"]:
@@ -153,7 +153,7 @@ class LstmCell(Cell):
 
     def start(self, sequence: Sequence) -> CellState:
         """See `Recurrence`: zeros."""
-        return sequence.new_zeros(len(sequence), self.hidden), sequence.new_zeros(len(sequence), self.units)
+        return sequence.new_zeros(sequence.shape[0], self.hidden), sequence.new_zeros(sequence.shape[0], self.units)
 
     def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
         """See `Recurrence`."""

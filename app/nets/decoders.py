@@ -63,7 +63,7 @@ class DirectDecoder(Decoder):
     def forward(self, newest: Newest, future: Future) -> Float[Tensor, "batch horizon outputs"]:
         """See `Decoder`."""
         decoded = nn.functional.linear(torch.cat([newest, future.flatten(1)], dim=1), self.weight, self.bias)
-        return decoded.view(len(newest), self._horizon, self._outputs)
+        return decoded.view(newest.shape[0], self._horizon, self._outputs)
 
 
 class LocalDecoder(Decoder):
@@ -95,7 +95,7 @@ class LocalDecoder(Decoder):
 
     def forward(self, newest: Newest, future: Future) -> Float[Tensor, "batch horizon outputs"]:
         """See `Decoder`."""
-        contexts = self.context(newest).view(len(newest), self._horizon + 1, -1)
+        contexts = self.context(newest).view(newest.shape[0], self._horizon + 1, -1)
         shared = contexts[:, -1:].expand(-1, self._horizon, -1)
         hidden = self.hidden(torch.cat([contexts[:, :-1], shared, future], dim=2)).relu()
         decoded: Tensor = self.out(hidden)
@@ -153,7 +153,7 @@ class SegmentsDecoder(Decoder):
 
     def forward(self, newest: Newest, future: Future) -> Float[Tensor, "batch horizon outputs"]:
         """See `Decoder`."""
-        batch = len(newest)
+        batch = newest.shape[0]
         padded = nn.functional.pad(future, (0, 0, 0, self._segments * self._steps - self._horizon))
         read = torch.cat([self.places.expand(batch, -1, -1), padded.reshape(batch, self._segments, -1)], dim=2)
         states, _ = self.cell(read.flatten(0, 1)[:, None], (newest.repeat_interleave(self._segments, dim=0),))
@@ -190,7 +190,7 @@ class SequenceDecoder(Decoder):
 
     def forward(self, newest: Newest, future: Future) -> Float[Tensor, "batch horizon outputs"]:
         """See `Decoder`."""
-        read = torch.cat([self.places.expand(len(newest), -1, -1), future], dim=2)
+        read = torch.cat([self.places.expand(newest.shape[0], -1, -1), future], dim=2)
         hidden = newest if self.begin is None else self.begin(newest)
         state: CellState = (hidden, *self.cell.start(read)[1:])
         states, _ = self.cell(read, state)

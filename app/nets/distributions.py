@@ -30,7 +30,7 @@ class NormalHead(Head):
 
     def loss(self, raw: Raw, target: Steps, observed: Observed, scale: Scale) -> Float[Tensor, ""]:
         """See `Head`; minus the logarithm of the density."""
-        deviation = softplus(raw[..., 1]) + SMALLEST
+        deviation = self.deviation(raw)
         return mean_over(0.5 * ((target - raw[..., 0]) / deviation) ** 2 + deviation.log() + 0.5 * math.log(2 * math.pi), observed)
 
     def mean(self, raw: Raw, scale: Scale) -> Steps:
@@ -44,8 +44,12 @@ class NormalHead(Head):
     def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`."""
         standard = torch.special.ndtri(ranks).to(raw)
-        values: Tensor = raw[..., :1] + (softplus(raw[..., 1:2]) + SMALLEST) * standard
+        values: Tensor = raw[..., :1] + self.deviation(raw)[..., None] * standard
         return values
+
+    def deviation(self, raw: Raw) -> Steps:
+        """Of each step."""
+        return softplus(raw[..., 1]) + SMALLEST
 
 
 def log_normal_mean(mean: Tensor, deviation: Tensor, factor: Tensor, offset: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ class Convolution(nn.Module):
     def forward(self, sequence: Float[Tensor, "batch time width"], run: Run) -> Float[Tensor, "batch time units"]:
         """The convolution at every step."""
         if self.is_causal:
-            (before,) = run.before.get(self.place) or (sequence.new_zeros(len(sequence), self._reach, sequence.shape[2]),)
+            (before,) = run.before.get(self.place) or (sequence.new_zeros(sequence.shape[0], self._reach, sequence.shape[2]),)
             seen = torch.cat([before, sequence], dim=1)
             run.after[self.place] = (seen[:, seen.shape[1] - self._reach :],)
         else:

@@ -144,12 +144,13 @@ class QuantilesHead(Head):
     """
 
     def __init__(self, levels: Sequence[float]) -> None:
-        self._levels = tuple(levels)
+        self.levels = tuple(levels)
         self._middle = min(range(len(levels)), key=lambda position: abs(levels[position] - 0.5))
         bounds = [0.0, *((low + high) / 2 for low, high in pairwise(levels)), 1.0]
         self._weights = [high - low for low, high in pairwise(bounds)]
 
-    def _rising(self, raw: Raw) -> Raw:
+    def rising(self, raw: Raw) -> Raw:
+        """The quantiles at `levels`."""
         at = self._middle
         below, middle, above = raw[..., :at], raw[..., at : at + 1], raw[..., at + 1 :]
         up = middle + nn.functional.softplus(above).cumsum(dim=2)
@@ -158,19 +159,19 @@ class QuantilesHead(Head):
 
     def loss(self, raw: Raw, target: Steps, observed: Observed, scale: Scale) -> Float[Tensor, ""]:
         """See `Head`; the mean over levels too."""
-        return pinball_loss(raw, target, observed, raw.new_tensor(self._levels), self._middle)
+        return pinball_loss(raw, target, observed, raw.new_tensor(self.levels), self._middle)
 
     def mean(self, raw: Raw, scale: Scale) -> Steps:
         """See `Head`; each quantile stands for the probability nearest to it."""
-        return self._rising(raw) @ raw.new_tensor(self._weights)
+        return self.rising(raw) @ raw.new_tensor(self._weights)
 
     def exponential_mean(self, raw: Raw, factor: Steps, offset: Steps) -> Steps:
         """See `Head`; each quantile's exponential stands for the probability nearest to it."""
-        return (factor[..., None] * self._rising(raw) + offset[..., None]).exp() @ raw.new_tensor(self._weights)
+        return (factor[..., None] * self.rising(raw) + offset[..., None]).exp() @ raw.new_tensor(self._weights)
 
     def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`."""
-        return interpolate(self._rising(raw), self._levels, ranks)
+        return interpolate(self.rising(raw), self.levels, ranks)
 
 
 def mean_over(values: Steps, observed: Observed) -> Float[Tensor, ""]:

@@ -73,7 +73,7 @@ class LargestStep(Pooling):
 
     def running(self, sequence: Sequence, state: CellState | None) -> tuple[Sequence, CellState]:
         """See `Pooling`."""
-        largest = sequence.cummax(dim=1).values
+        largest = sequence.cummax(dim=1).values if sequence.shape[1] > 1 else sequence
         if state is not None:
             largest = torch.maximum(largest, state[0][:, None])
         return largest, (largest[:, -1],)

@@ -49,7 +49,7 @@ def resolve_spec(
     document = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     document["training"] = _training(document.get("training", {}), training or {})
     document["scaling"] = {**document.get("scaling", {}), **(scaling or {})}
-    document["inputs"] = _inputs(spec, facts, columns or {}, base)
+    document["inputs"] = resolve_inputs(spec, facts, columns or {}, base)
     steps = horizon or spec.horizon
     if steps is None:
         raise SpecError("horizon is missing; say how many steps to forecast", code="missing", pointer=f"{base}/horizon")
@@ -94,7 +94,12 @@ def lags_of(facts: PanelFacts) -> list[int]:
     return [lag for lag in wanted if lag <= facts.longest // 2] or [1]
 
 
-def _inputs(spec: ForecasterSpec, facts: PanelFacts, columns: Mapping[str, Sequence[str]], base: str) -> dict[str, Any]:
+def resolve_inputs(spec: ForecasterSpec, facts: PanelFacts, columns: Mapping[str, Sequence[str]], base: str) -> dict[str, Any]:
+    """What each input reads of a dataset.
+
+    Raises:
+        SpecError: the document has no such input, or the data no such column.
+    """
     faults = [
         Fault(f"{base}/columns/{name}", "unknown_input", f"{name!r} is not an input of the document; inputs are: {', '.join(spec.inputs)}")
         for name in columns

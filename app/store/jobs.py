@@ -100,6 +100,30 @@ def get_job(db: Session, owner: str, job_id: str) -> JobRow:
     return row
 
 
+def forget_result(db: Session, owner: str, job_id: str) -> list[str]:
+    """Forget what a job has made, as far as it is an artifact of its own; the digests that no job points at any more.
+
+    Raises:
+        NotFoundError: the owner has no such job, or it has no result.
+    """
+    digest = result_of(get_job(db, owner, job_id))
+    db.execute(sa.update(JobRow).where(JobRow.id == job_id).values(result_digest=None))
+    append_event(db, job_id, "result", {"deleted": True})
+    return [] if db.scalar(sa.select(JobRow.id).where(JobRow.result_digest == digest).limit(1)) else [digest]
+
+
+def result_of(row: JobRow) -> str:
+    """The digest of what a job has made.
+
+    Raises:
+        NotFoundError: there is nothing.
+    """
+    if row.result_digest is None:
+        why = f"{row.id} is {row.status}" if row.kind == "forecast" else f"{row.id} is of the kind {row.kind!r}"
+        raise NotFoundError(f"{why} and has no result; a job of the kind 'forecast' that has succeeded has one until it is deleted")
+    return row.result_digest
+
+
 def list_jobs(
     db: Session,
     owner: str,

@@ -160,13 +160,15 @@ def succeed(db: Session, lease: Lease, new: NewModel) -> str:
     return model.id
 
 
-def finish(db: Session, lease: Lease) -> None:
-    """End a job that makes no model: what came of it is told in its events.
+def finish(db: Session, lease: Lease, result_digest: str | None = None) -> None:
+    """End a job that makes no model: what came of it is told in its events, and lies in an artifact where there is much of it.
 
     Raises:
         LeaseLostError: the attempt is not the job's any more.
     """
-    _end(db, hold(db, lease), "succeeded", "succeeded", model=None)
+    row = hold(db, lease)
+    row.result_digest = result_digest
+    _end(db, row, "succeeded", "succeeded", model=None)
 
 
 def fail(db: Session, lease: Lease, *, code: str, message: str, pointer: str | None = None, retryable: bool = False) -> None:

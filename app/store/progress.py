@@ -119,6 +119,29 @@ def record_checkpoint(db: Session, lease: Fence, digest: str, size_bytes: int, s
     return sorted({other.digest for other in dropped} - wanted - {digest})
 
 
+def record_part(db: Session, lease: Fence, digest: str, size_bytes: int, step: int) -> None:
+    """Point at a part of a job's result, which is a checkpoint too; parts stay until the job has ended.
+
+    Args:
+        db: the transaction.
+        lease: the attempt's.
+        digest: of the part, which is stored already.
+        size_bytes: of it.
+        step: what is done with it; a part that was there, and could not be read, is forgotten.
+
+    Raises:
+        LeaseLostError: the attempt is not the job's any more.
+    """
+    row = hold(db, lease)
+    before = db.scalar(sa.select(CheckpointRow).where(CheckpointRow.job_id == row.id, CheckpointRow.step == step))
+    if before is not None:  # or the answer to its commit was lost
+        before.digest, before.size_bytes = digest, size_bytes
+        return
+    fields = {"owner_id": row.owner_id, "job_id": row.id, "attempt": lease.attempt, "step": step}
+    db.add(CheckpointRow(id=new_id("ckpt"), digest=digest, size_bytes=size_bytes, is_best=False, **fields))
+    append_event(db, row.id, "checkpoint", {"step": step, "is_best": False})
+
+
 def forget_checkpoints(db: Session, lease: Fence) -> list[str]:
     """Drop all checkpoints of a job that needs them no more; the digests that no checkpoint points at any more.
 

@@ -6,7 +6,7 @@ owner ─┬─ key
        ├─ job ─┬─ attempt       one claim of a worker; its number fences every write
        │       ├─ event         numbered with the metric points by one counter, jobs.last_seq
        │       ├─ metric point
-       │       ├─ checkpoint    (an artifact)
+       │       ├─ checkpoint    (an artifact; of forecasts, a part of the result)
        │       ├─ trial         of a search; held by an attempt at it, or at a job that helps
        │       └─ model         (an artifact) ── session (the state of a stream of observations)
        └─ idempotency key
@@ -157,6 +157,7 @@ class JobRow(Base):
     metrics: Mapped[Json]
     error: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON(none_as_null=True))
     model_id: Mapped[str | None] = mapped_column(sa.String(40))
+    result_digest: Mapped[str | None] = mapped_column(sa.String(64), index=True)
     trace_parent: Mapped[str | None] = mapped_column(sa.String(64))
     created_at: Mapped[Created]
     started_at: Mapped[Time | None]

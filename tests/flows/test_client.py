@@ -46,7 +46,7 @@ def test_the_second_example_runs_as_written(service: Service, tmp_path: Path) ->
     assert len(ran.stdout.strip().splitlines()[-1].split(",")) == 6
 
 
-def test_frames_of_either_library_are_trained_on_and_forecast_alike(client: Client, passengers: pl.DataFrame) -> None:
+def test_frames_of_either_library_are_trained_on_and_forecast_alike(client: Client, passengers: pl.DataFrame, tmp_path: Path) -> None:
     model = client.train(client.upload(passengers, "polars"), 3, **FAST).wait()
     assert client.job(client.submit({"kind": "backtest", "model": model, "windows": 1}).id).wait() == ""
     ours = client.forecast(model, passengers, levels=[80])
@@ -55,6 +55,11 @@ def test_frames_of_either_library_are_trained_on_and_forecast_alike(client: Clie
     assert isinstance(theirs, pd.DataFrame)
     assert ours.columns == list(theirs.columns) == ["unique_id", "ds", "mean", "q0.1", "q0.9"]
     assert ours["mean"].to_list() == theirs["mean"].tolist() == stored["mean"].to_list()
+    all_of_it = client.forecast_all(model, levels=[80])
+    assert all_of_it.wait() == ""
+    assert pl.read_parquet(all_of_it.download(tmp_path / "all.parquet"))["mean"].to_list() == pytest.approx(
+        ours["mean"].to_list(), rel=1e-5
+    )
     assert ours["ds"].to_list() == [moment.to_pydatetime() for moment in theirs["ds"]]
 
 

@@ -28,6 +28,8 @@ export function reportOf(report) {
     report.gradients?.layers.length ? section("Gradient flow", heatMap(report.gradients.layers), gradientLines(report.gradients.layers),
       gradientTable(report.gradients.layers)) : null,
     report.backtest ? backtest(report.backtest) : null,
+    report.forecast ? section("Forecasts", h("p", {}, `${number(report.forecast.series)} series, ${number(report.forecast.series_left_out)} left out. `,
+      h("a", { href: `/v1/jobs/${report.job}/result`, download: "" }, `Download (${report.forecast.format})`))) : null,
   ];
 }
 

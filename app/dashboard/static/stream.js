@@ -2,7 +2,7 @@
 
 import { back } from "./api.js";
 
-const KINDS = ["state", "phase", "log", "checkpoint", "finding", "comparison", "inherited", "range_test", "gradients", "backtest", "trial", "window", "winner"];
+const KINDS = ["state", "phase", "log", "checkpoint", "finding", "comparison", "inherited", "range_test", "gradients", "backtest", "forecast", "result", "trial", "window", "winner"];
 let current = null;
 
 /** Follows a job from a number on; calls `told(kind, data, seq)` for each event. The answer ends it. */

@@ -191,3 +191,16 @@ def test_a_dataset_that_was_deleted_leaves_series_that_are_sent(api: Api) -> Non
 def test_an_id_with_a_nul_in_it_is_refused_before_a_database_is_asked(api: Api) -> None:
     problem = problem_of(api.client.post("/v1/models/a%00b/forecasts", json={"unique_ids": ["series"]}), 422)
     assert problem["errors"][0]["pointer"] == "?model_id"
+
+
+def test_beyond_the_trained_horizon_a_model_goes_on_where_it_is_asked_to(api: Api) -> None:
+    model = add_model(api)
+    sent = {"unique_ids": ["series"], "horizon": 5}
+    assert refusal(api.client.post(f"/v1/models/{model}/forecasts", json=sent))[0] == "#/horizon"
+    (found,) = api.client.post(f"/v1/models/{model}/forecasts", json={**sent, "extend": "recursive"}).json()["forecasts"]
+    (short,) = api.client.post(f"/v1/models/{model}/forecasts", json={**sent, "horizon": 2}).json()["forecasts"]
+    assert found["mean"][:2] == short["mean"]
+    assert found["quantiles"]["0.9"][:2] == short["quantiles"]["0.9"]
+    assert len(found["mean"]) == len(found["timestamps"]) == len(found["quantiles"]["0.1"]) == 5
+    _, sentence = refusal(api.client.post(f"/v1/models/{model}/forecasts", json={**sent, "extend": "recursive", "paths": 3}))
+    assert "leave out 'extend' or 'paths'" in sentence

@@ -1,7 +1,8 @@
 """Requests go out again where that is safe, and what is refused says why."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -91,3 +92,48 @@ def test_values_whose_answer_was_lost_count_once_and_those_of_another_are_told_o
             session.observe([1.0, None])
     assert sent == [1, 1]
     assert len(pauses) == 1
+
+
+class _Cut(httpx.SyncByteStream):
+    """A body whose line is cut after so many bytes."""
+
+    def __init__(self, content: bytes, after: int | None) -> None:
+        self._content, self._after = content, after
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._content[: self._after]
+        if self._after is not None:
+            raise httpx.ReadError("the line is cut")
+
+
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_a_download_that_broke_off_goes_on_unless_the_content_is_another(pauses: list[float], is_changed: bool, tmp_path: Path) -> None:
+    content, asked = b"0123456789", list[tuple[str | None, str | None]]()
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append((request.headers.get("Range"), request.headers.get("If-Range")))
+        if len(asked) == 1:
+            return httpx.Response(200, stream=_Cut(content, 4), headers={"ETag": '"one"'})
+        if is_changed:
+            return httpx.Response(200, stream=_Cut(b"other", None), headers={"ETag": '"two"'})
+        return httpx.Response(206, stream=_Cut(content[4:], None), headers={"ETag": '"one"'})
+
+    job = Client("", http=answered_by(handle)).job("job_1")
+    path = job.download(tmp_path / "forecasts.parquet")
+    assert path.read_bytes() == (b"other" if is_changed else content)
+    assert asked == [(None, None), ("bytes=4-", '"one"')]
+    assert [one.name for one in tmp_path.iterdir()] == ["forecasts.parquet"]
+    assert len(pauses) == 1
+
+
+def test_a_download_that_does_not_come_or_is_refused_leaves_no_file(pauses: list[float], tmp_path: Path) -> None:
+    def cut(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("nobody there")
+
+    with pytest.raises(UnreachableError, match="GET /v1/jobs/job_1/result at http://service: ConnectError: nobody there"):
+        Client("", http=answered_by(cut)).job("job_1").download(tmp_path / "file")
+    assert len(pauses) == TRIES
+    none = answered_by(lambda _: httpx.Response(404, json={"detail": "job_1 is running and has no result"}))
+    with pytest.raises(RefusedError, match="404: job_1 is running and has no result"):
+        Client("", http=none).job("job_1").download(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []

@@ -38,7 +38,7 @@ export async function showJobs(content, { options, setOption, signal }) {
   content.append(h("h1", {}, "Jobs"),
     h("div", { class: "bar" },
       field("Status", select([["", "all"], ...STATES], wanted.status, change("status"))),
-      field("Kind", select([["", "all"], "train", "backtest", "search"], wanted.kind, change("kind"))),
+      field("Kind", select([["", "all"], "train", "backtest", "search", "forecast"], wanted.kind, change("kind"))),
       h("a", { class: "button primary", href: "#/design" }, "Design and train")),
     said, list, more, service);
   await load();

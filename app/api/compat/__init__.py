@@ -1,0 +1,1 @@
+"""Protocols of others, for clients that were not made for this service."""

@@ -1,0 +1,1 @@
+"""A forecaster as a graph of ONNX, which other programs run."""
