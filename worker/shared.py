@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 
@@ -28,9 +27,9 @@ from app.store.jobs import mark_dispatched
 from app.store.leases import Claim, claim, finish
 from app.store.parts import Beginning, Part, count_idle, forget_parts, insert_parts, list_parts, newest_checkpoint
 from app.store.progress import Point, list_events, list_points, record_checkpoint
-from worker.attempt import Workplace, attempt_at
+from worker.attempt import StoppedError, Workplace, attempt_at
 from worker.counting import process_name
-from worker.heartbeat import Heartbeat
+from worker.heartbeat import Heartbeat, Order
 from worker.reading import Reading, steps_at_most
 from worker.train import TrainAttempt
 from worker.training.aside import Taken, confine, take_over
@@ -169,9 +168,12 @@ class SharedAttempt(TrainAttempt):
         return parts
 
     def _look_beside(self, training: Training, stages: Mapping[range, str]) -> None:
-        if self._ledger.is_note_due:
-            with suppress(LeaseLostError):  # the stage is none the worse, and the training hears of it at its end
+        try:
+            self._heartbeat.raise_if_lost()
+            if self._ledger.is_note_due:
                 self._look_after(training, stages)
+        except LeaseLostError:
+            raise StoppedError(Order.DRAIN) from None  # the training is another attempt's, and the stage whoever's takes it
 
     def _do(self, part: Part, beside: Callable[[], None]) -> bool:
         """Do a stage here, if nobody else has taken it."""

@@ -14,6 +14,7 @@ from app.errors import ConflictError
 from app.spec.forecaster import ForecasterSpec
 from app.spec.parse import parse_spec
 from app.store.jobs import STAGE, cancel_job, pause_job, refuse_stage, resume_job, retry_job
+from app.store.leases import claim
 from app.store.parts import count_idle
 from app.store.progress import list_events
 from app.store.tables import CheckpointRow, JobRow
@@ -155,6 +156,23 @@ def test_a_cancel_ends_the_stages_too_and_they_go_their_training_s_way(local_sta
         cancel_job(db, local_stage.owner, job)
     runner.join(60)
     assert {one.status for one in (local_stage.job(job), *parts_of(local_stage, job))} == {"cancelled"}
+
+
+def test_an_attempt_that_loses_its_training_puts_the_stage_that_it_does_back(local_stage: Stage) -> None:
+    idle_worker(local_stage)
+    job = local_stage.add_job(spec_of(epochs=3000, first=()))
+    runner = threading.Thread(target=run, args=(local_stage, job, None, 2.0))
+    runner.start()
+    wait_until(lambda: any(part.last_step > 5 for part in parts_of(local_stage, job)), 60)
+    with local_stage.database.begin() as db:
+        # In one transaction: the heartbeat of the first attempt must not renew between.
+        db.execute(sa.update(JobRow).where(JobRow.id == job).values(lease_until=sa.func.datetime("now", "-1 minute")))
+        assert claim(db, job, worker="another", lease_seconds=60) is not None
+    runner.join(60)
+    assert not runner.is_alive()
+    assert (local_stage.job(job).status, local_stage.job(job).attempt) == ("running", 2)
+    assert {part.status for part in parts_of(local_stage, job)} == {"queued"}
+    assert [outcome for part in parts_of(local_stage, job) for outcome in outcomes_of(local_stage, part.id)] == ["released"]
 
 
 def test_a_stage_that_fails_fails_its_training_with_its_reason_and_a_retry_does_both_again(local_stage: Stage) -> None:
