@@ -3,7 +3,7 @@
 #   make demo     two data sets, two networks, two forecasts, in about a minute
 #   make up       the service on http://127.0.0.1:8000; OPTIONS="--port 8123" passes options on
 #   make test     the tests
-#   make check    format, lint, layers, types, tests with coverage
+#   make check    format, lint, layers, types, tests with coverage on all cores
 #   make chaos    jobs under kill -9, dead servers and full disks, on SQLite and PostgreSQL; prints a table
 #   make screenshots    every page of the dashboard, light, dark and narrow, into docs/images; needs chromium
 #   make fix      format, and what the linter can mend by itself
@@ -37,7 +37,7 @@ check: .venv/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest --cov --cov-report=term $(OPTIONS)
+	$(BIN)/pytest --cov --cov-report=term --numprocesses logical --dist loadfile $(OPTIONS)
 
 chaos: .venv/.installed-dev
 	$(BIN)/pytest tests/chaos -m "chaos or not chaos" $(OPTIONS)

@@ -23,7 +23,7 @@ def test_every_line_of_a_worker_is_an_object_and_those_of_an_attempt_bear_its_id
         announce(broker, job)  # as the reconciler does when a message was slow
         wait_until(lambda: "is not to be had" in worker.said())
     lines = [json.loads(line) for line in worker.said().splitlines() if line.startswith("{")]
-    of_jobs = [line for line in lines if line["logger"] == "worker.runner"]
+    of_jobs = [line for line in lines if line["logger"] in {"worker.runner", "worker.attempt"}]
     assert {line["job_id"] for line in of_jobs} == {job}
     assert [line["attempt"] for line in of_jobs if "attempt" in line] == [1]
     assert len(of_jobs) > 1

@@ -144,4 +144,4 @@ def test_a_stored_model_cannot_be_drawn(api: Api) -> None:
 
 def test_the_schema_tells_the_kinds_apart(api: Api) -> None:
     body = api.client.get("/openapi.json").json()["paths"]["/v1/jobs"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert set(body["discriminator"]["mapping"]) == {"train", "backtest", "search"}
+    assert set(body["discriminator"]["mapping"]) == {"train", "backtest", "search", "forecast"}
