@@ -1,4 +1,4 @@
-"""What can be done from a terminal? `braidcast up | demo | worker | migrate | key ...`.
+"""What can be done from a terminal? `braidcast up | demo | worker | migrate | sweep | key ...`.
 
 Exit codes: 0 done, 1 failed, 2 used wrongly, 3 something that is needed is away.
 """
@@ -26,9 +26,11 @@ from app.embedded.service import CELERY_ENVIRONMENT, Plan, celery_arguments, ser
 from app.embedded.signals import EndRequest
 from app.errors import BraidcastError, InputError, UnavailableError
 from app.settings import Settings
+from app.store.artifacts import open_artifacts
 from app.store.database import Database
 from app.store.keys import create_key, ensure_owner, list_keys, revoke_key
 from app.store.migrate import is_at_head, migrate
+from app.store.orphans import remove_orphans
 
 FAILED, USED_WRONGLY, AWAY = 1, 2, 3
 
@@ -211,6 +213,21 @@ def migrate_command(home: Home = None) -> None:
     settings.home_path.mkdir(parents=True, exist_ok=True)
     migrate(settings.resolved_database_url)
     console.print("The database is at the newest migration.")
+
+
+@cli.command(epilog=EXIT_CODES)
+def sweep(
+    hours: Annotated[float, typer.Option(min=1.0, help="What was stored less long ago is left: its row may be on its way.")] = 24.0,
+    home: Home = None,
+) -> None:
+    """Remove artifacts that no row of the database names, which processes that were killed leave behind.
+
+    Everything under BRAIDCAST_ARTIFACTS_URL must belong to this database: what another one names would be removed.
+    """
+    settings = settings_with(home=home)
+    with opened(settings) as database:
+        removed = remove_orphans(database, open_artifacts(settings.resolved_artifacts_url), older_than_seconds=hours * 3600)
+    console.print(f"{len(removed)} removed.")
 
 
 @keys.command(name="create", epilog=EXIT_CODES)

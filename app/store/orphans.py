@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from app.store.artifacts import ArtifactStore
+from app.errors import UnavailableError
+from app.store.artifacts import STORAGE_REFUSES, ArtifactStore
 from app.store.database import Database
 from app.store.tables import Base
 
@@ -16,7 +17,17 @@ def remove_orphans(database: Database, artifacts: ArtifactStore, *, older_than_s
         database: whose rows count: every column that is called a digest.
         artifacts: where the bytes are.
         older_than_seconds: what was stored less long ago is left: its row may be on its way.
+
+    Raises:
+        UnavailableError: the storage cannot be listed, or refuses to remove.
     """
+    try:
+        return _removed(database, artifacts, older_than_seconds)
+    except STORAGE_REFUSES as error:
+        raise UnavailableError(f"The artifacts cannot be listed or removed: {error}") from error
+
+
+def _removed(database: Database, artifacts: ArtifactStore, older_than_seconds: float) -> list[str]:
     candidates = artifacts.digests(older_than_seconds)
     if not candidates:
         return []

@@ -3,9 +3,12 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from app.store.artifacts import LocalArtifacts
 
 
 def braidcast(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -16,7 +19,7 @@ def braidcast(*arguments: str, **environment: str) -> subprocess.CompletedProces
 
 def test_help_names_every_command() -> None:
     shown = braidcast("--help").stdout
-    assert all(name in shown for name in ("up", "demo", "worker", "migrate", "key"))
+    assert all(name in shown for name in ("up", "demo", "worker", "migrate", "sweep", "key"))
 
 
 def test_a_key_is_made_shown_once_listed_and_revoked(tmp_path: Path) -> None:
@@ -35,6 +38,17 @@ def test_migrate_brings_the_embedded_database_to_the_newest_schema(tmp_path: Pat
     done = braidcast("migrate", "--home", str(tmp_path / "home"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "home" / "braidcast.db").exists()
+
+
+def test_sweep_removes_what_a_killed_process_has_left_and_nothing_else(tmp_path: Path) -> None:
+    assert braidcast("migrate", "--home", str(tmp_path)).returncode == 0
+    artifacts = LocalArtifacts(tmp_path / "artifacts")
+    left, fresh = artifacts.put(b"left behind"), artifacts.put(b"its row is on its way")
+    long_ago = time.time() - 2 * 24 * 3600
+    os.utime(tmp_path / "artifacts" / left[:2] / left, (long_ago, long_ago))
+    done = braidcast("sweep", "--home", str(tmp_path))
+    assert (done.returncode, done.stdout) == (0, "1 removed.\n"), done.stderr
+    assert artifacts.digests() == {fresh}
 
 
 @pytest.mark.services
