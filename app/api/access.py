@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from app.api.services import Served, Services
+from app.api.services import Services, services_of
 from app.errors import ForbiddenError, UnauthorizedError
 from app.store.keys import Principal, authenticate
 
@@ -64,7 +64,7 @@ def scope_of(method: str, path: str) -> str | None:
     return "read" if method in SAFE_METHODS or path in READING_POSTS else "write"
 
 
-async def authorize(request: Request, services: Served) -> None:
+async def authorize(request: Request) -> None:
     """Lets a request through to its endpoint, and notes whose it is.
 
     Raises:
@@ -74,7 +74,7 @@ async def authorize(request: Request, services: Served) -> None:
     scope = scope_of(request.method, request.scope["route"].path)
     if scope is None:
         return
-    principal = await _principal(services, shown_token(request))
+    principal = await _principal(services_of(request), shown_token(request))
     if principal is None:
         raise UnauthorizedError("the key is not known here, or was revoked; `braidcast key create` makes a new one")
     if scope not in principal.scopes:
@@ -125,12 +125,17 @@ def _is_from_here(request: Request) -> bool:
     return request.method in SAFE_METHODS or origin is not None or site == "same-origin"
 
 
-async def principal_of(request: Request) -> Principal:
+def principal_of(request: Request) -> Principal:
     """Whose request it is, after `authorize`."""
     principal = request.state.principal
     assert isinstance(principal, Principal)  # noqa: S101 for the type checker: a state has no types
     return principal
 
 
-Asker = Annotated[Principal, Depends(principal_of)]
+async def _asker(request: Request) -> Principal:
+    # Async, as it waits for nothing: a thread would cost more than it does.
+    return principal_of(request)
+
+
+Asker = Annotated[Principal, Depends(_asker)]
 """An endpoint's parameter: who asks."""

@@ -17,11 +17,11 @@ from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from app.api.access import Asker
+from app.api.access import principal_of
 from app.api.bodies import Id, StrictBody
 from app.api.histories import Numbers, SeriesBody, sent_histories, stored_histories
 from app.api.patience import answer_of
-from app.api.services import Served, Services
+from app.api.services import Services, services_of
 from app.errors import ForecastError
 from app.forecasting.extension import extended
 from app.forecasting.forecaster import Forecast, Forecaster
@@ -119,9 +119,10 @@ class ForecastsBody(BaseModel):
 
 
 @router.post("/v1/models/{model_id}/forecasts", response_model=ForecastsBody, summary="Forecast")
-async def make_forecasts(model_id: Id, body: ForecastRequest, request: Request, services: Served, asker: Asker) -> Response:
+async def make_forecasts(model_id: Id, body: ForecastRequest, request: Request) -> Response:
     """Forecast series that are sent, or those that the model was trained on. `model_id` is an id or a name."""
     began_at = time.perf_counter()
+    services, asker = services_of(request), principal_of(request)  # as dependencies they would take longer than the rest of this
     found = _found(model_id, body, services, asker)
     if found is None:
         found = await run_in_threadpool(find, model_id, body, services, asker, body.future, body.held_out)

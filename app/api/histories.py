@@ -80,7 +80,7 @@ def _codes(forecaster: Forecaster, series: SeriesBody) -> dict[str, Values]:
 
 def values_of(numbers: Numbers) -> Values:
     """Numbers of a request, NaN where missing."""
-    return np.array([np.nan if number is None else number for number in numbers], dtype=np.float64)
+    return np.array(numbers, dtype=np.float64)
 
 
 def _start(value: str | int, freq: Frequency, forecaster: Forecaster, pointer: str) -> Moment:

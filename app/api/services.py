@@ -51,12 +51,17 @@ class Services:
     session_idle_seconds: float
 
 
-async def services_of(request: Request) -> Services:
-    """The services that `app.main` put together; async, as it waits for nothing: a thread would cost more than it does."""
+def services_of(request: Request) -> Services:
+    """The services that `app.main` put together."""
     services = request.app.state.services
     assert isinstance(services, Services)  # noqa: S101 for the type checker: a state has no types
     return services
 
 
-Served = Annotated[Services, Depends(services_of)]
+async def _served(request: Request) -> Services:
+    # Async, as it waits for nothing: a thread would cost more than it does.
+    return services_of(request)
+
+
+Served = Annotated[Services, Depends(_served)]
 """An endpoint's parameter: the services."""

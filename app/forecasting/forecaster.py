@@ -226,9 +226,10 @@ class Forecaster:
 
     def gather(self, histories: Sequence[History]) -> tuple[Panel, Windows]:
         """What is seen of histories that were checked, as a panel and as windows."""
-        panel = panel_of_histories(self.spec, self.freq, histories)
-        source = WindowSource(self.spec, panel, self.scaling, self.device, self._known(histories))
-        return panel, source.batch(panel.offsets[:-1] + self.reach)
+        panel, known = panel_of_histories(self.spec, self.freq, histories), self._known(histories)
+        with torch.inference_mode():
+            source = WindowSource(self.spec, panel, self.scaling, self.device, known)
+            return panel, source.batch(panel.offsets[:-1] + self.reach, has_targets=False)
 
     @cached_property
     def _rows(self) -> Mapping[str, int]:

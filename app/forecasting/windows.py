@@ -122,18 +122,22 @@ class WindowSource:
         found._forks = forks_of(context, self._horizon).to(self._device) + found._unread
         return found
 
-    def batch(self, cutoffs: npt.NDArray[np.int64], *, is_forked: bool = False, has_inputs: bool = True) -> Windows:
+    def batch(
+        self, cutoffs: npt.NDArray[np.int64], *, is_forked: bool = False, has_inputs: bool = True, has_targets: bool = True
+    ) -> Windows:
         """Some windows.
 
         Args:
             cutoffs: [batch], flat position of each first horizon step.
             is_forked: whether to give a horizon after the steps of the context too, some evenly spread ones where there are many.
             has_inputs: whether anybody reads the inputs.
+            has_targets: whether the horizon is read; otherwise nothing of it counts as observed.
         """
         past = torch.from_numpy(cutoffs).to(self._device)[:, None] + self._before
         filled, is_observed = self._columns[TARGET].windows(past)
         forks = self._forks if is_forked else None
-        return self._windows(past, filled, is_observed, self._measure(filled, is_observed), forks, has_inputs=has_inputs)
+        units = self._measure(filled, is_observed)
+        return self._windows(past, filled, is_observed, units, forks, has_inputs=has_inputs, has_targets=has_targets)
 
     def lesson(self, cutoffs: npt.NDArray[np.int64], *, is_whole: bool, has_inputs: bool = True) -> Windows:
         """Some windows to learn from, in the way of the decoder.
@@ -166,6 +170,7 @@ class WindowSource:
         *,
         is_next: bool = False,
         has_inputs: bool,
+        has_targets: bool = True,
     ) -> Windows:
         """Windows of these positions, and what comes after some of their steps: the horizon, or the next step alone."""
         shift, scale = units
@@ -175,15 +180,20 @@ class WindowSource:
         past = self._past(positions[:, 0], filled, shift, scale)
         history = past.scaled(filled).float()
         inputs = {name: self._input(group, history, positions, past) for name, group in self._spec.inputs.items() if has_inputs}
-        actual = self._columns[TARGET].values[ahead]
         past = past.repeated(forks)
-        target = past.scaled(actual)
         outlook = None if is_next else self._baseline(ahead, past)
-        target, observed = self._columns[TARGET].masked(target if outlook is None else outlook.apart(target), actual)
+        target, observed = self._targets(ahead, past, outlook) if has_targets else _nothing_observed(ahead)
         future = torch.empty(*ahead.shape, 0, device=self._device) if is_next else self._future(ahead, past)
         about = self._about(positions[:, 0])
         whole = Windows(inputs, future, target, observed, shift, scale, seen, steps, about, outlook, is_log=self._is_log)
         return whole.later(self._unread)
+
+    def _targets(
+        self, ahead: Int[Tensor, "cutoffs horizon"], past: Past, outlook: Outlook | None
+    ) -> tuple[Float[Tensor, "cutoffs horizon"], Bool[Tensor, "cutoffs horizon"]]:
+        actual = self._columns[TARGET].values[ahead]
+        target = past.scaled(actual)
+        return self._columns[TARGET].masked(target if outlook is None else outlook.apart(target), actual)
 
     def _past(self, firsts: Int[Tensor, " batch"], filled: Tensor, shift: Float[Tensor, " batch"], scale: Float[Tensor, " batch"]) -> Past:
         """The target before the end of windows that begin at these positions."""
@@ -250,8 +260,16 @@ class WindowSource:
     def _always_known(self, group: Input, positions: Int[Tensor, "batch steps"]) -> list[Tensor]:
         """The calendar of these positions, and how old their series is there."""
         columns = [column for feature in group.features for column in self._feature_columns[feature]]
-        turns = [] if self._calendar is None else [self._calendar[:, column][positions] for column in columns]
+        seen = None if self._calendar is None or not columns else self._calendar[positions]
+        turns = [] if seen is None else [seen[:, :, column] for column in columns]
         return [*turns, *([self._ages.at(positions)] if self._ages is not None and group.age else [])]
+
+
+def _nothing_observed(
+    ahead: Int[Tensor, "cutoffs horizon"],
+) -> tuple[Float[Tensor, "cutoffs horizon"], Bool[Tensor, "cutoffs horizon"]]:
+    target = torch.zeros_like(ahead, dtype=torch.float32)
+    return target, torch.zeros_like(target, dtype=torch.bool)
 
 
 def _scaled(spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling) -> Mapping[str, npt.NDArray[np.float64]]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, assert_never, final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from app.nets.pinball import pinball_loss
@@ -66,10 +67,9 @@ class Head(ABC):
         """Samples: values of the head's distribution where the ranks are uniform. Cheaper than `at`, where there is a cheaper way."""
         return self.at(raw, ranks, scale)
 
-    @final
     def quantiles(self, raw: Raw, levels: Sequence[float], scale: Scale) -> Quantiles:
-        """Values at the same levels for every step."""
-        return self.at(raw, torch.tensor([[tuple(levels)]], dtype=torch.float64, device=raw.device), scale)
+        """Values at the same levels for every step: what `at` gives."""
+        return self.at(raw, _ranks(levels, raw.device), scale)
 
     @final
     def sample(self, raw: Raw, count: int, scale: Scale, generator: torch.Generator) -> Float[Tensor, "batch count horizon"]:
@@ -135,6 +135,12 @@ class PointHead(Head):
             return raw.expand(*raw.shape[:2], ranks.shape[2])
         return raw + interpolate(self.residuals.to(raw)[None], RESIDUAL_LEVELS, ranks)
 
+    def quantiles(self, raw: Raw, levels: Sequence[float], scale: Scale) -> Quantiles:
+        """See `Head`; with the places of the levels at hand."""
+        if self.residuals is None:
+            return super().quantiles(raw, levels, scale)
+        return raw + _between(self.residuals.to(raw)[None], *_places_of(RESIDUAL_LEVELS, tuple(levels), raw.device))
+
 
 class QuantilesHead(Head):
     """Quantiles at chosen levels, learnt with the pinball loss (Koenker and Bassett 1978).
@@ -173,6 +179,12 @@ class QuantilesHead(Head):
         """See `Head`."""
         return interpolate(self.rising(raw), self.levels, ranks)
 
+    def quantiles(self, raw: Raw, levels: Sequence[float], scale: Scale) -> Quantiles:
+        """See `Head`; with the places of the levels at hand."""
+        if len(self.levels) == 1:
+            return super().quantiles(raw, levels, scale)
+        return _between(self.rising(raw), *_places_of(self.levels, tuple(levels), raw.device))
+
 
 def mean_over(values: Steps, observed: Observed) -> Float[Tensor, ""]:
     """Mean of the observed values, zero where there are none."""
@@ -193,13 +205,34 @@ def interpolate(values: Float[Tensor, "#batch horizon known"], known: Sequence[f
     batch, horizon = (values[..., :1] + ranks[..., :1]).shape[:2]
     if len(known) == 1:
         return values.expand(batch, horizon, ranks.shape[2])
+    return _between(values.expand(batch, horizon, -1), *_places(known, ranks))
+
+
+def _places(known: Sequence[float], ranks: Ranks) -> tuple[Int[Tensor, "#batch #horizon rank"], Float[Tensor, "#batch #horizon rank"]]:
+    """Of each rank the one that is known below it, and how far it is on the way to the next."""
     given = torch.special.ndtri(torch.tensor(known, dtype=torch.float64, device=ranks.device))
     wanted = torch.special.ndtri(ranks.double())
     left = (torch.searchsorted(given, wanted, right=True) - 1).clamp(0, len(known) - 2)
-    share = ((wanted - given[left]) / (given[left + 1] - given[left])).to(values)
-    values, left = values.expand(batch, horizon, -1), left.expand(batch, horizon, -1)
+    return left, (wanted - given[left]) / (given[left + 1] - given[left])
+
+
+@lru_cache(maxsize=256)
+def _places_of(known: tuple[float, ...], levels: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """`_places` of levels that are asked for again and again."""
+    with torch.inference_mode(mode=False):  # whoever learns may have them too
+        return _places(known, _ranks(levels, device))
+
+
+def _ranks(levels: Sequence[float], device: torch.device) -> Float[Tensor, "1 1 rank"]:
+    return torch.tensor([[tuple(levels)]], dtype=torch.float64, device=device)
+
+
+def _between(
+    values: Float[Tensor, "#batch horizon known"], left: Int[Tensor, "#batch #horizon rank"], share: Float[Tensor, "#batch #horizon rank"]
+) -> Quantiles:
+    left = left.expand(*values.shape[:2], -1)
     low, high = values.gather(2, left), values.gather(2, left + 1)
-    between: Tensor = low + share * (high - low)
+    between: Tensor = low + share.to(values) * (high - low)
     return between
 
 
