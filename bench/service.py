@@ -21,6 +21,9 @@ from app.store.migrate import migrate
 
 READY_SECONDS = 60
 
+PARTS = {"training": b"billiard.spawn", "API": b"uvicorn", "worker": b"celery", "Redis": b"redis-server"}
+"""Of a service, with what is in their command lines; the first that fits."""
+
 
 @dataclass(frozen=True)
 class ApiProcess:
@@ -37,15 +40,11 @@ class ApiProcess:
     def resident_mebibytes(self) -> float:
         """Memory that it has now; from here on `peak_mebibytes` counts."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
-        return self._status("VmRSS")
+        return _mebibytes(Path(f"/proc/{self.pid}"), "VmRSS")
 
     def peak_mebibytes(self) -> float:
         """The most memory that it had since."""
-        return self._status("VmHWM")
-
-    def _status(self, name: str) -> float:
-        found = re.search(rf"^{name}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text(), re.MULTILINE)
-        return int(found[1]) / 1024 if found else 0.0
+        return _mebibytes(Path(f"/proc/{self.pid}"), "VmHWM")
 
 
 @contextmanager
@@ -88,12 +87,32 @@ def forget_worker_peaks() -> None:
 
 def worker_peak_mebibytes() -> float:
     """The most memory that a training process of a service below this process had; 0 where there is none."""
-    found = [re.search(r"^VmHWM:\s+(\d+) kB", (process / "status").read_text(), re.MULTILINE) for process in _worker_processes()]
-    return max((int(peak[1]) / 1024 for peak in found if peak), default=0.0)
+    return max((_mebibytes(process, "VmHWM") for process in _worker_processes()), default=0.0)
+
+
+def resident_mebibytes() -> dict[str, float]:
+    """Memory of each part of a service below this process that it has now."""
+    found: dict[str, float] = {}
+    for process, command in _below():
+        part = next((part for part, mark in PARTS.items() if mark in command), None)
+        if part is not None:
+            found[part] = found.get(part, 0.0) + _mebibytes(process, "VmRSS")
+    return found
+
+
+def _mebibytes(process: Path, name: str) -> float:
+    with suppress(OSError):  # it has ended
+        found = re.search(rf"^{name}:\s+(\d+) kB", (process / "status").read_text(), re.MULTILINE)
+        return int(found[1]) / 1024 if found else 0.0
+    return 0.0
 
 
 def _worker_processes() -> list[Path]:
-    """The pool's processes, by what they are started with, among all that descend from this one."""
+    return [process for process, command in _below() if PARTS["training"] in command]
+
+
+def _below() -> list[tuple[Path, bytes]]:
+    """All processes that descend from this one, with what they were started with."""
     children: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended
@@ -104,6 +123,5 @@ def _worker_processes() -> list[Path]:
         below += children.get(pid, [])
         process = Path(f"/proc/{pid}")
         with suppress(OSError):
-            if b"billiard.spawn" in (process / "cmdline").read_bytes():
-                found.append(process)
+            found.append((process, (process / "cmdline").read_bytes()))
     return found
