@@ -24,6 +24,9 @@ from sqlalchemy.types import TypeDecorator
 SQLITE_BUSY_SECONDS = 30
 """How long a writer waits for another before it gives up."""
 
+IDLE_SECONDS = 60
+"""How long a transaction may say nothing to PostgreSQL: a process that is frozen within one would keep its rows from everybody for ever."""
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """A point in time, aware and in UTC on both sides, to the microsecond."""
@@ -118,11 +121,20 @@ def with_driver(url: str) -> sa.URL:
 def make_engine(url: sa.URL) -> sa.Engine:
     """An engine with our habits on either database."""
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=20)
+        engine = sa.create_engine(url, pool_pre_ping=True, pool_size=20, max_overflow=20)
+        event.listen(engine, "connect", _prepare_postgresql)
+        return engine
     engine = sa.create_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _prepare_postgresql(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+    cursor.close()
+    connection.commit()
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

@@ -29,6 +29,10 @@ class Server(Protocol):
         """Ends every connection, if it has any."""
         ...
 
+    def is_held(self) -> bool:
+        """Whether somebody is in the middle of a write that lets no other one begin."""
+        ...
+
 
 class Postgres:
     """A PostgreSQL server in `folder`, with a migrated template."""
@@ -74,6 +78,9 @@ class Postgres:
         with self.away():
             pass
 
+    def is_held(self) -> bool:
+        return False  # rows are, and a transaction that says nothing for long is ended
+
 
 class SqliteFile:
     """An SQLite database; away means that another process holds it and lets nobody write."""
@@ -95,6 +102,18 @@ class SqliteFile:
     def restart(self) -> None:
         with self.away():
             time.sleep(1)
+
+    def is_held(self) -> bool:
+        engine = sa.create_engine(f"sqlite:///{self._path}", isolation_level="AUTOCOMMIT", connect_args={"timeout": 0.1})
+        try:
+            with engine.connect() as connection:
+                connection.execute(sa.text("begin immediate"))
+                connection.execute(sa.text("rollback"))
+        except sa.exc.OperationalError:
+            return True
+        finally:
+            engine.dispose()
+        return False
 
 
 def _programs_of_the_wheel() -> Path:

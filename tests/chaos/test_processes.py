@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 
 import pytest
 
@@ -64,8 +65,7 @@ def test_a_worker_that_is_frozen_past_its_lease_writes_nothing_when_it_wakes(sit
     with site.worker() as worker:
         wait_for_checkpoint(site.stage, job)
         frozen = trainer_of(site.stage, job)
-        for process in (worker.process.pid, frozen):
-            os.kill(process, signal.SIGSTOP)
+        freeze(site, worker.process.pid, frozen)
         with site.worker():
             with site.strike(job):
                 eventually(lambda: site.stage.job(job).attempt == 2)
@@ -74,6 +74,18 @@ def test_a_worker_that_is_frozen_past_its_lease_writes_nothing_when_it_wakes(sit
             wait_until_ended(site.stage, job, "succeeded")
         eventually(lambda: "no longer" in worker.said())
     assert_went_on_as_if_nothing_had_happened(site, job, "lost")
+
+
+def freeze(site: Site, *processes: int) -> None:
+    """Not in the middle of a write to SQLite, whose file nobody else could write until they wake."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    while site.server.is_held():
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
+        time.sleep(0.05)
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
 
 
 def test_a_job_that_kills_every_process_fails_in_the_end(site: Site) -> None:
