@@ -49,17 +49,17 @@ START = "2024-01-01T00:00:00"
 READY_SECONDS = 60
 
 
-def forecaster_of(cell: str) -> Forecaster:
+def forecaster_of(cell: str, layers: int = 2, units: int = UNITS) -> Forecaster:
     """A forecaster with drawn weights: how fast it is does not depend on them."""
-    layers = {"kind": "stack", "blocks": [{"kind": cell, "units": UNITS}, {"kind": cell, "units": UNITS}]}
+    network = {"kind": "stack", "blocks": [{"kind": cell, "units": units}] * layers}
     inputs = {"target": {"columns": ["y"], "features": ["hour_of_day"]}}
-    spec = parse_spec({"context": CONTEXT, "horizon": HORIZON, "inputs": inputs, "network": layers, "head": {"kind": "point"}})
-    network = build(spec)
+    spec = parse_spec({"context": CONTEXT, "horizon": HORIZON, "inputs": inputs, "network": network, "head": {"kind": "point"}})
+    built = build(spec)
     torch.manual_seed(0)
-    network.initialise()
+    built.initialise()
     residuals = torch.linspace(-1, 1, len(RESIDUAL_LEVELS)).expand(HORIZON, -1).clone()
-    network.eval().requires_grad_(requires_grad=False)
-    return Forecaster(spec, network, "h", 24, "naive", CovariateScaling({}, {}), residuals)
+    built.eval().requires_grad_(requires_grad=False)
+    return Forecaster(spec, built, "h", 24, "naive", CovariateScaling({}, {}), residuals)
 
 
 @contextmanager
@@ -104,14 +104,15 @@ def prepare(home: Path, cells: tuple[str, ...]) -> tuple[str, dict[str, Path]]:
         for number, cell in enumerate(cells):
             content = dump(forecaster_of(cell))
             digest = artifacts.put(content)
-            db.add(_model(f"mdl_{number}", cell, owner, digest, len(content)))
+            db.add(model_row(f"mdl_{number}", cell, owner, digest, len(content)))
             with artifacts.open_local(digest) as path:
                 paths[cell] = path
     database.dispose()
     return token, paths
 
 
-def _model(model_id: str, name: str, owner: str, digest: str, size: int) -> ModelRow:
+def model_row(model_id: str, name: str, owner: str, digest: str, size: int) -> ModelRow:
+    """A model of no job."""
     nothing: dict[str, object] = {}
     told = {"spec": nothing, "scores": nothing, "lineage": nothing, "tags": [], "spec_digest": digest, "freq": "h", "parameters": 1}
     return ModelRow(id=model_id, name=name, owner_id=owner, digest=digest, size_bytes=size, job_id=model_id, dataset_id="ds_", **told)
