@@ -51,9 +51,9 @@ class History:
 
 
 def panel_of_histories(spec: ForecasterSpec, freq: str, histories: Sequence[History]) -> Panel:
-    """What a description sees of each history, and its horizon; what is not there of it is missing, but for the target ahead, which is 0.
+    """What a description sees of each history, and its horizon; what is not there of it is missing, but for the target ahead, which is 1.
 
-    Nobody reads that, and a column without gaps is gathered for less.
+    Nobody reads that; a column without gaps is gathered for less, and 1 has a logarithm.
 
     Args:
         spec: complete: with context and horizon.
@@ -80,7 +80,7 @@ def _starts(histories: Sequence[History], frequency: Frequency, reach: int) -> T
 
 def _stretch(spec: ForecasterSpec, history: History, name: str, reach: int) -> Values:
     horizon = spec.horizon or 1
-    ahead = np.full(horizon, 0.0 if name == TARGET else np.nan)
+    ahead = np.full(horizon, 1.0 if name == TARGET else np.nan)
     known = history.future.get(name, ahead)[:horizon] if name in future_columns_of(spec) else ahead
     ahead[: len(known)] = known
     seen = history.columns[name][-reach:]
