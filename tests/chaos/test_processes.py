@@ -11,7 +11,7 @@ from tests.chaos.site import Site, eventually, long_spec
 from tests.worker.stage import small_spec
 from tests.worker.workers import LEASE_SECONDS, outcomes_of, resumed_from, trainer_of, wait_for_checkpoint, wait_until_ended
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def assert_went_on_as_if_nothing_had_happened(site: Site, job: str, before: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.chaos.site import Site, eventually, long_spec
 from tests.worker.workers import LEASE_SECONDS, outcomes_of, trainer_of, wait_for_checkpoint, wait_until_ended
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def last_step(site: Site, job: str) -> int:
