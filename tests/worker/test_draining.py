@@ -10,11 +10,14 @@ import pytest
 
 from worker.draining import Drain, drain_requested, listen_for_drain
 
+# A pool's child ends so too; the interpreter's own end would take the handler away before it is over.
 LISTENS = """
+import os
 from worker.draining import listen_for_drain
 drain = listen_for_drain()
 print("here", flush=True)
 drain.wait()
+os._exit(0)
 """
 
 IS_DEAF = """
