@@ -31,9 +31,9 @@ from app.forecasting.forecaster import Forecast, Forecaster
 from app.forecasting.histories import History
 from app.forecasting.observations import Observation
 from bench.service import resident_mebibytes
+from bench.serving import CONTEXT, HORIZON, UNITS
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "600"))
-CONTEXT, HORIZON, UNITS = 96, 24, 64
 START = np.datetime64("2024-01-01", "us")
 LEVELS = (0.1, 0.9)
 NEAR = 1e-5

@@ -122,7 +122,7 @@ class ForecastsBody(BaseModel):
 async def make_forecasts(model_id: Id, body: ForecastRequest, request: Request) -> Response:
     """Forecast series that are sent, or those that the model was trained on. `model_id` is an id or a name."""
     began_at = time.perf_counter()
-    services, asker = services_of(request), principal_of(request)  # as dependencies they would take longer than the rest of this
+    services, asker = services_of(request), principal_of(request)  # as dependencies they cost the framework more than this
     found = _found(model_id, body, services, asker)
     if found is None:
         found = await run_in_threadpool(find, model_id, body, services, asker, body.future, body.held_out)

@@ -69,8 +69,7 @@ def test_a_worker_that_is_frozen_past_its_lease_writes_nothing_when_it_wakes(sit
         with site.worker():
             with site.strike(job):
                 eventually(lambda: site.stage.job(job).attempt == 2)
-            for process in (frozen, worker.process.pid):
-                os.kill(process, signal.SIGCONT)
+            tell(signal.SIGCONT, frozen, worker.process.pid)
             wait_until_ended(site.stage, job, "succeeded")
         eventually(lambda: "no longer" in worker.said())
     assert_went_on_as_if_nothing_had_happened(site, job, "lost")
@@ -78,14 +77,16 @@ def test_a_worker_that_is_frozen_past_its_lease_writes_nothing_when_it_wakes(sit
 
 def freeze(site: Site, *processes: int) -> None:
     """Not in the middle of a write to SQLite, whose file nobody else could write until they wake."""
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
+    tell(signal.SIGSTOP, *processes)
     while site.server.is_held():
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
+        tell(signal.SIGCONT, *processes)
         time.sleep(0.05)
-        for process in processes:
-            os.kill(process, signal.SIGSTOP)
+        tell(signal.SIGSTOP, *processes)
+
+
+def tell(number: signal.Signals, *processes: int) -> None:
+    for process in processes:
+        os.kill(process, number)
 
 
 def test_a_job_that_kills_every_process_fails_in_the_end(site: Site) -> None:
