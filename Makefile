@@ -3,7 +3,7 @@
 #   make demo     two data sets, two networks, two forecasts, in about a minute
 #   make up       the service on http://127.0.0.1:8000; OPTIONS="--port 8123" passes options on
 #   make test     the tests
-#   make check    format, lint, layers, types, tests with coverage on all cores
+#   make check    format, lint, layers, types, tests with coverage on all cores, and those that measure time alone after them
 #   make chaos    jobs under kill -9, dead servers and full disks, on SQLite and PostgreSQL; prints a table
 #   make screenshots    every page of the dashboard, light, dark and narrow, into docs/images; needs chromium
 #   make fix      format, and what the linter can mend by itself
@@ -18,6 +18,8 @@ PYTHON ?= $(firstword $(shell for name in python3 python3.13 python3.12 python3.
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name"; done))
 PIP_OPTIONS ?=
 OPTIONS ?=
+# Of the tests, of which many a one waits for another process.
+PROCESSES = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
@@ -37,7 +39,8 @@ check: .venv/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest --cov --cov-report=term --numprocesses logical --dist loadfile $(OPTIONS)
+	$(BIN)/pytest -m "not chaos and not alone" --cov --cov-report= --cov-fail-under=0 --numprocesses $(PROCESSES) --dist loadfile $(OPTIONS)
+	$(BIN)/pytest -m "alone and not chaos" --cov --cov-append --cov-report=term $(OPTIONS)
 
 chaos: .venv/.installed-dev
 	$(BIN)/pytest tests/chaos -m "chaos or not chaos" $(OPTIONS)

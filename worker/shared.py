@@ -145,12 +145,13 @@ class SharedAttempt(TrainAttempt):
 
         Raises:
             JobError: a stage has failed.
+            StoppedError: the training was cancelled, or is told to stop.
         """
         while True:
             self._heed(lambda: self._checkpoint(training, is_best=False))
             parts = self._look_after(training, stages)
             for part in parts:
-                _raise_if_failed(part)
+                _raise_if_ended_early(part)
             if all(part.status == "succeeded" for part in parts):
                 return
             beside = partial(self._look_beside, training, stages)
@@ -218,9 +219,11 @@ def _add(value: float | None, more: int) -> float | None:
     return value if value is None else value + more
 
 
-def _raise_if_failed(part: Part) -> None:
-    if part.status in {"failed", "cancelled"}:
-        error = part.error or {"code": "internal", "message": "it was cancelled", "pointer": None, "retryable": True}
+def _raise_if_ended_early(part: Part) -> None:
+    if part.status == "cancelled":  # nobody cancels a stage alone: its own heartbeat has heard of the training's cancel first
+        raise StoppedError(Order.CANCEL)
+    if part.status == "failed":
+        error = part.error or {"code": "internal", "message": "it does not say why", "pointer": None, "retryable": True}
         kind = InterruptedJobError if error["retryable"] else JobError
         sentence = f"stage {part.stages.start + 1}, {part.job_id}: {error['message']}"
         raise kind(sentence, code=error["code"], pointer=error["pointer"] or "")

@@ -19,7 +19,7 @@ from app.store.tables import JobRow, MetricPointRow
 from tests.browser.conftest import DOCUMENT, Visitor
 from tests.flows.service import Service
 
-pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.slow]
+pytestmark = [pytest.mark.alone, pytest.mark.browser, pytest.mark.services, pytest.mark.slow]
 
 JOBS, SERIES, STEPS, METRICS = 100, 1000, 100_000, 10
 PAINT_MILLISECONDS = 1000.0

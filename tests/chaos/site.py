@@ -129,7 +129,7 @@ class Site:
             return get_model(db, self.stage.owner, str(self.stage.job(job).model_id)).digest
 
 
-def long_spec(epochs: int = 350) -> ForecasterSpec:
+def long_spec(epochs: int = 180) -> ForecasterSpec:
     """Some seconds of training."""
     return small_spec(epochs=epochs)
 

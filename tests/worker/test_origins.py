@@ -42,6 +42,7 @@ def test_a_job_begins_with_the_weights_of_its_origin(local_stage: Stage) -> None
     assert (told["model"], told["left"]) == (origin.id, [])
 
 
+@pytest.mark.slow
 def test_a_drained_job_goes_on_to_the_bit_without_its_origin(local_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "CHECKPOINT_SECONDS", 0.0)
     stage, spec = local_stage, small_spec(epochs=40)

@@ -21,9 +21,9 @@ LEASE_SECONDS = 1.5
 
 def add(stage: Stage, kind: str) -> str:
     if kind == "search":
-        return searching(stage, small_spec(epochs=40))
+        return searching(stage, small_spec(epochs=25))
     request: dict[str, Any] = {"windows": 2, "refit": True, "baselines": []} if kind == "backtest" else {}
-    return stage.add_job(small_spec(epochs=250), kind=kind, request=request)
+    return stage.add_job(small_spec(epochs=100), kind=kind, request=request)
 
 
 def run(stage: Stage, job: str) -> JobRow:

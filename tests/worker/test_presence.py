@@ -89,7 +89,7 @@ def test_a_job_counts_its_wait_and_its_steps(local_stage: Stage) -> None:
 @pytest.mark.services
 @pytest.mark.slow
 def test_several_workers_on_one_machine_share_the_jobs(local_stage: Stage, broker: Broker, tmp_path: Path) -> None:
-    jobs = [local_stage.add_job(small_spec(epochs=400)) for _ in range(2)]
+    jobs = [local_stage.add_job(small_spec(epochs=150)) for _ in range(2)]
     with running_worker(local_stage, broker, tmp_path), running_worker(local_stage, broker, tmp_path) as second:
         wait_until(lambda: len(workers(local_stage)) == 2, 120)
         announce(broker, *jobs)

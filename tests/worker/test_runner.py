@@ -91,6 +91,7 @@ def test_what_the_job_asks_for_wins_over_the_dataset(local_stage: Stage) -> None
     assert model_of(local_stage, job).lineage["season"] == 3
 
 
+@pytest.mark.slow
 def test_a_job_that_was_drained_twice_ends_with_the_model_of_one_that_never_was(
     local_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +148,7 @@ def test_an_attempt_that_lost_its_lease_writes_nothing_more(local_stage: Stage) 
         assert [attempt.outcome for attempt in list_attempts(db, local_stage.owner, job_id)] == ["lost", None]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before(local_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "CHECKPOINT_SECONDS", 0.0)
     stage, spec = local_stage, small_spec(epochs=40)

@@ -38,6 +38,7 @@ def test_a_helper_that_comes_late_has_nothing_to_do(local_stage: Stage) -> None:
     assert run(local_stage, helper).attempt == 0
 
 
+@pytest.mark.slow
 def test_a_trial_of_a_lost_helper_is_finished_by_another(local_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     job = searching(local_stage, helpers=1)
     helper = helper_of(local_stage, job)

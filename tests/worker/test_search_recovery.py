@@ -27,7 +27,7 @@ def tried(stage: Stage, job: str, count: int) -> None:
 
 
 def test_a_killed_process_costs_an_attempt_and_no_trial(local_stage: Stage, broker: Broker, tmp_path: Path) -> None:
-    spec = small_spec(epochs=30)
+    spec = small_spec(epochs=15)
     job = searching(local_stage, spec)
     with running_worker(local_stage, broker, tmp_path):
         tried(local_stage, job, 2)
@@ -43,7 +43,7 @@ def test_a_killed_process_costs_an_attempt_and_no_trial(local_stage: Stage, brok
 
 
 def test_two_workers_share_the_trials_and_one_of_them_may_die(local_stage: Stage, broker: Broker, tmp_path: Path) -> None:
-    job = searching(local_stage, small_spec(epochs=30), trials=8, helpers=1)
+    job = searching(local_stage, small_spec(epochs=20), trials=8, helpers=1)
     helper = helper_of(local_stage, job)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "artifacts").symlink_to(tmp_path / "artifacts")

@@ -117,6 +117,7 @@ def test_branches_that_share_weights_stay_with_their_training(local_stage: Stage
     assert alone(local_stage, spec).status == "succeeded"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["drain", "pause"])
 def test_a_shared_training_that_waits_goes_on_to_the_same_network(local_stage: Stage, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
     monkeypatch.setattr(ledger, "CHECKPOINT_SECONDS", 0.0)

@@ -63,6 +63,7 @@ def test_killed_and_resumed_under_a_head_of_its_own_equals_never_killed(kind: st
     assert before + [said(event) for event in fit(again)] == expected
 
 
+@pytest.mark.slow
 @each_decoder
 def test_every_decoder_forecasts_a_noisy_wave_better_than_by_repeating_it_and_within_its_band(kind: str) -> None:
     spec = spec_of(

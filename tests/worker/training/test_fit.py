@@ -50,6 +50,7 @@ def resumed(events: int, **changes: Any) -> tuple[list[Any], Training]:
     return before + all_of(again), again
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.integers(0, 40), st.sampled_from(["adam", "adamw", "sgd", "rmsprop"]), st.sampled_from(["cosine", "constant"]))
 def test_killed_and_resumed_after_any_event_equals_never_killed(events: int, optimizer: str, schedule: str) -> None:

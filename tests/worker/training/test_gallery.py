@@ -37,6 +37,7 @@ def test_it_is_filled_in_from_the_data_and_builds_what_was_counted(name: str) ->
     assert parse_spec(spec.model_dump(mode="json", by_alias=True)) == spec
 
 
+@pytest.mark.slow
 @each_document
 def test_it_learns_a_noisy_wave_better_than_by_repeating_it(name: str) -> None:
     training = {"epochs": 12, "lr": 0.005, "schedule": "cosine", "clip_norm": 1.0, "seed": 1}

@@ -142,6 +142,7 @@ def test_a_frozen_block_runs_once_however_many_epochs_its_followers_take() -> No
     assert windows == len(split.train) + len(split.validation) + 2
 
 
+@pytest.mark.slow
 @settings(max_examples=16)
 @given(st.sampled_from(list(ALL_PHASES)), st.integers(0, 60))
 def test_killed_and_resumed_in_any_phase_equals_never_killed(kind: str, events: int) -> None:

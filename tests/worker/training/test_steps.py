@@ -97,6 +97,7 @@ RESUMED: list[dict[str, Any]] = [
 PENALISED: dict[str, Any] = {"kind": "lstm", "units": 6, "dropout": 0.2, "l1": 1e-4, "l2": 1e-3}
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(st.sampled_from(RESUMED), st.integers(0, 150))
 def test_killed_and_resumed_anywhere_equals_never_killed(changes: dict[str, Any], events: int) -> None:

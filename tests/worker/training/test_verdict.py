@@ -33,6 +33,7 @@ def trained(
     return Forecaster(spec, training.network, "D", SEASON, "naive", material.scaling, residuals), material
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [{"kind": "point"}, {"kind": "quantiles", "levels": [0.1, 0.5, 0.9]}], ids=["point", "quantiles"])
 def test_a_noisy_wave_is_forecast_better_than_by_repeating_it_and_within_its_band(head: dict[str, object]) -> None:
     forecaster, material = trained(waves(series=8, length=200, noise=0.3), head)
