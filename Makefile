@@ -18,8 +18,6 @@ PYTHON ?= $(firstword $(shell for name in python3 python3.13 python3.12 python3.
 	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$name"; done))
 PIP_OPTIONS ?=
 OPTIONS ?=
-# Of the tests, of which many a one waits for another process.
-PROCESSES = $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 BIN := .venv/bin
 
 .DELETE_ON_ERROR:
@@ -39,7 +37,7 @@ check: .venv/.installed-dev
 	$(BIN)/ruff check
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not chaos and not alone" --cov --cov-report= --cov-fail-under=0 --numprocesses $(PROCESSES) --dist loadfile $(OPTIONS)
+	$(BIN)/pytest -m "not chaos and not alone" --cov --cov-report= --cov-fail-under=0 --numprocesses logical --dist loadfile $(OPTIONS)
 	$(BIN)/pytest -m "alone and not chaos" --cov --cov-append --cov-report=term $(OPTIONS)
 
 chaos: .venv/.installed-dev
@@ -52,13 +50,13 @@ fix: .venv/.installed-dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(patsubst bench/%.py,bench-%,$(filter-out %/__init__.py %/service.py %/load.py %/plain.py %/plots.py %/shifted.py,$(wildcard bench/*.py)))
+bench: $(patsubst bench/%.py,bench-%,$(filter-out %/__init__.py %/service.py %/load.py %/plain.py %/plots.py %/shifted.py %/environment.py %/pinned.py,$(wildcard bench/*.py)))
 
 bench-%: .venv/.installed-dev
 	$(BIN)/python -m bench.$* $(OPTIONS)
 
 clean:
-	rm -rf .venv .venv-peers build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers .venv-servers build dist *.egg-info .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/pip:

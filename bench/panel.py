@@ -2,19 +2,25 @@
 
 An LSTM of 2 x 64 units with drawn weights, context 96, horizon 24, an interval; series of 200 hourly values. Each job runs in a process of
 its own, as in a worker, with one thread; what it has in memory before it begins (libraries, above all torch) is part of the peak.
-`OPTIONS=20000` measures so many series at most.
+The resident peak counts pages of mapped files too, which the kernel takes back when it wants to; its own memory it cannot take back.
+
+    make bench-panel OPTIONS=20000              so many series at most
+    make bench-panel BENCH_LIMIT=1000000000     in a memory control group of so many bytes: as root, on Linux
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import resource
 import sys
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import polars as pl
@@ -70,15 +76,67 @@ def prepare(home: Path, series: int, form: str) -> tuple[str, str]:
     return job_id, owner
 
 
-def work(home: Path, job_id: str, owner: str) -> tuple[float, float, float]:
-    """Seconds of a job, the peak of its process in mebibytes, and the size of its file in megabytes.
+@dataclass(frozen=True)
+class Run:
+    """What one job took.
+
+    Attributes:
+        seconds: of it.
+        peak: of resident memory, in mebibytes.
+        own: the peak without the pages of files.
+        size: of its file, in megabytes.
+    """
+
+    seconds: float
+    peak: float
+    own: float
+    size: float
+
+
+class OwnMemory:
+    """Looks at this process's memory that no file stands behind, while the block runs."""
+
+    def __init__(self) -> None:
+        self.peak = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.05):
+            found = re.search(r"RssAnon:\s+(\d+) kB", Path("/proc/self/status").read_text())
+            self.peak = max(self.peak, int(found[1]) / 1024 if found else 0.0)
+
+
+def confine(limit: str) -> None:
+    """Moves this process into a memory control group of so many bytes; more ends it."""
+    first = Path("/sys/fs/cgroup/memory")
+    group, name = (first, "memory.limit_in_bytes") if first.is_dir() else (first.parent, "memory.max")
+    own = group / f"braidcast-bench-{os.getpid()}"
+    own.mkdir()
+    (own / name).write_text(limit)
+    (own / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def work(home: Path, job_id: str, owner: str) -> Run:
+    """One job, in this process.
 
     Raises:
         SystemExit: it did not succeed.
     """
+    if limit := os.environ.get("BENCH_LIMIT"):
+        confine(limit)
     database, artifacts = Database(f"sqlite:///{home / 'braidcast.db'}"), LocalArtifacts(home / "artifacts")
     began_at = time.perf_counter()
-    run_job(job_id, Workplace(database, artifacts, LEASE_SECONDS, 1), threading.Event())
+    with OwnMemory() as memory:
+        run_job(job_id, Workplace(database, artifacts, LEASE_SECONDS, 1), threading.Event())
     seconds = time.perf_counter() - began_at
     with database.read() as db:
         row = get_job(db, owner, job_id)
@@ -86,10 +144,10 @@ def work(home: Path, job_id: str, owner: str) -> tuple[float, float, float]:
         raise SystemExit(f"the job is {row.status}: {row.error}")
     with artifacts.open_local(row.result_digest) as path:
         size = path.stat().st_size
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, size / 1e6
+    return Run(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, memory.peak, size / 1e6)
 
 
-def measured(series: int, form: str) -> tuple[float, float, float]:
+def measured(series: int, form: str) -> Run:
     """One job in a fresh process; see `work`."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -101,15 +159,15 @@ def measured(series: int, form: str) -> tuple[float, float, float]:
 def main() -> None:
     """Prints the table."""
     most = int(sys.argv[1]) if len(sys.argv) > 1 else max(SIZES)
-    print(f"{'series':>8} {'format':8} {'seconds':>20} {'peak MiB':>9} {'file MB':>8} {'series a second':>16}", flush=True)
+    print(f"{'series':>8} {'format':8} {'seconds':>20} {'peak MiB':>9} {'own MiB':>9} {'file MB':>8} {'series a second':>16}", flush=True)
     for series in (size for size in SIZES if size <= most):
         for form in ("parquet", "csv"):
             runs = [measured(series, form) for _ in range(RUNS if series < max(SIZES) else 1)]
-            seconds = sorted(run[0] for run in runs)
+            seconds = sorted(run.seconds for run in runs)
             middle = seconds[len(seconds) // 2]
             spread = f"{middle:.1f} ({seconds[0]:.1f} to {seconds[-1]:.1f})"
-            peak, size = max(run[1] for run in runs), runs[0][2]
-            print(f"{series:8,} {form:8} {spread:>20} {peak:9.0f} {size:8.1f} {series / middle:16,.0f}", flush=True)
+            memory = f"{max(run.peak for run in runs):9.0f} {max(run.own for run in runs):9.0f}"
+            print(f"{series:8,} {form:8} {spread:>20} {memory} {runs[0].size:8.1f} {series / middle:16,.0f}", flush=True)
     print(f"series of {LENGTH} values, {HORIZON} steps ahead")
 
 

@@ -1,6 +1,6 @@
 """How fast is a forecast, against the floor and the plain service, and what does a session save? `make bench-serving`, about four minutes.
 
-An LSTM of 2 x 64 units, context 96, horizon 24, over HTTP on the loopback: each service is one process on one core, the clients another.
+An LSTM of 2 x 64 units, context 96, horizon 24, over HTTP on the loopback: each service is on one core, the clients on another.
 Then the compute alone of one observation into a session, beside encoding the whole history again, for histories of 100 to 100,000 values.
 """
 
@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-import httpx
 import numpy as np
 import torch
 
-from app.demo.service import free_port
 from app.forecasting.carried import Carrier
 from app.forecasting.checkpoint import dump, load
 from app.forecasting.forecaster import Forecaster
@@ -38,15 +35,15 @@ from app.store.keys import create_key, ensure_owner
 from app.store.migrate import migrate
 from app.store.tables import ModelRow
 from bench.load import Load, measure
+from bench.pinned import uvicorn
+from bench.servers import bentoml, litserve, trace
 
 CONTEXT, HORIZON, UNITS = 96, 24, 64
 CLIENTS = (1, 8, 32, 64)
 SECONDS = float(os.environ.get("BENCH_SECONDS", "1.5"))
 ROUNDS = 5
 HISTORIES = (100, 1_000, 10_000, 100_000)
-SERVICE_CORE = max(os.sched_getaffinity(0))
 START = "2024-01-01T00:00:00"
-READY_SECONDS = 60
 
 
 def forecaster_of(cell: str, layers: int = 2, units: int = UNITS) -> Forecaster:
@@ -60,36 +57,6 @@ def forecaster_of(cell: str, layers: int = 2, units: int = UNITS) -> Forecaster:
     residuals = torch.linspace(-1, 1, len(RESIDUAL_LEVELS)).expand(HORIZON, -1).clone()
     built.eval().requires_grad_(requires_grad=False)
     return Forecaster(spec, built, "h", 24, "naive", CovariateScaling({}, {}), residuals)
-
-
-@contextmanager
-def uvicorn(*arguments: str, ready: str, **environment: str) -> Iterator[int]:
-    """The port of a service on one core, ended with the block.
-
-    Raises:
-        SystemExit: it does not answer.
-    """
-    port = free_port()
-    command = [sys.executable, "-m", "uvicorn", *arguments, "--port", str(port), "--log-level", "warning", "--no-access-log"]
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1", **environment})
-    os.sched_setaffinity(process.pid, {SERVICE_CORE})
-    try:
-        ends_at = time.monotonic() + READY_SECONDS
-        while not _answers(f"http://127.0.0.1:{port}{ready}"):
-            if time.monotonic() > ends_at:
-                raise SystemExit(f"{arguments} does not answer")
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
 
 
 def prepare(home: Path, cells: tuple[str, ...]) -> tuple[str, dict[str, Path]]:
@@ -119,19 +86,22 @@ def model_row(model_id: str, name: str, owner: str, digest: str, size: int) -> M
 
 
 def over_http(home: Path) -> None:
-    """Latencies and throughput of the floor, of the plain service and of ours."""
+    """Latencies and throughput of the floor, of the plain service, of two installed servers and of ours."""
     token, paths = prepare(home, ("lstm", "gru"))
     target = np.round(10 + np.random.default_rng(0).normal(size=CONTEXT), 3).tolist()
     series = json.dumps({"series": [{"start": START, "target": target}]}).encode()
     plain = json.dumps({"target": target}).encode()
     variables = {"BRAIDCAST_HOME": str(home), "BRAIDCAST_BROKER_URL": f"redis+socket://{home / 'nobody.sock'}"}
-    with (
-        uvicorn("bench.plain:app", ready="/openapi.json", BENCH_WEIGHTS=str(paths["lstm"])) as other,
-        uvicorn("--factory", "app.main:create_app", ready="/health/ready", **variables) as port,
-    ):
+    traced = home / "traced.pt"
+    trace(load(paths["lstm"].read_bytes()).network, traced)
+    with ExitStack() as stack:
+        other = stack.enter_context(uvicorn("bench.plain:app", ready="/openapi.json", BENCH_WEIGHTS=str(paths["lstm"])))
+        port = stack.enter_context(uvicorn("--factory", "app.main:create_app", ready="/health/ready", **variables))
         asked = {
             "a bare echo": (other, "/echo", plain),
             "endpoint + torch": (other, "/forecast", plain),
+            "LitServe": (stack.enter_context(litserve(traced)), "/forecast", plain),
+            "BentoML": (stack.enter_context(bentoml(traced)), "/forecast", json.dumps({"target": [target]}).encode()),
             "Braidcast, lstm": (port, "/v1/models/lstm/forecasts", series),
             "Braidcast, gru": (port, "/v1/models/gru/forecasts", series),
         }

@@ -1,8 +1,7 @@
 """What every test stands on: one thread, checked tensor shapes, and the fixtures of the plugin modules named below."""
 
 import os
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Generator
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported; two busy threads on a shared core are many times slower than one
 
@@ -19,6 +18,9 @@ torch.set_num_threads(1)
 
 pytest_plugins = ["tests.services"]
 
+COUNTING = "COVERAGE_PROCESS_CONFIG"
+"""By it a process knows that it is to count lines."""
+
 settings.register_profile("repeatable", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repeatable")
 
@@ -30,7 +32,22 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-@pytest.fixture(autouse=True)
-def _no_checks_where_training_is_long(request: pytest.FixtureRequest) -> Iterator[None]:
-    with checking.unchecked() if request.node.get_closest_marker("slow") else nullcontext():
-        yield
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is slow would take twice as long if its lines were counted; the others are to run through 95 % of them."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.no_cover)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Neither are shapes checked in it, nor lines counted in the processes that it starts."""
+    if not item.get_closest_marker("slow"):
+        return (yield)
+    counting = os.environ.pop(COUNTING, None)
+    try:
+        with checking.unchecked():
+            return (yield)
+    finally:
+        if counting is not None:
+            os.environ[COUNTING] = counting

@@ -21,6 +21,7 @@ from app.api.access import principal_of
 from app.api.bodies import Id, StrictBody
 from app.api.histories import Numbers, SeriesBody, sent_histories, stored_histories
 from app.api.patience import answer_of
+from app.api.quick import QuickRoute
 from app.api.services import Services, services_of
 from app.errors import ForecastError
 from app.forecasting.extension import extended
@@ -31,7 +32,7 @@ from app.spec.panel_forecast import quantiles_of
 from app.store.keys import Principal
 from app.store.models import get_model
 
-router = APIRouter(tags=["forecasts"])
+router = APIRouter(tags=["forecasts"], route_class=QuickRoute)
 
 MOST_SERIES = 1000
 """Series of one request."""

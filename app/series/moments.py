@@ -28,7 +28,8 @@ def write_moments(times: Times, kind: TimeKind) -> list[str | int]:
     stamps = times.astype("datetime64[us]")
     is_whole = not (stamps.astype(np.int64) % 1_000_000).any()
     zone = "Z" if kind == "zoned" else ""
-    return [f"{text}{zone}" for text in np.datetime_as_string(stamps, unit="s" if is_whole else "us")]
+    texts: list[str] = np.datetime_as_string(stamps, unit="s" if is_whole else "us").tolist()  # numpy's own are slow to join
+    return [text + zone for text in texts]
 
 
 def read_moment(value: str | int, kind: TimeKind) -> Moment:

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
@@ -29,11 +27,11 @@ import polars as pl
 from app.demo.service import OwnService
 from app.series.scores import mae
 from bench.accuracy import BIKE_COLUMNS, PANELS, bikes, check_baselines, measures, panel, row, run_bikes, run_panel
+from bench.environment import interpreter
 from bench.gallery import Values
 from bench.peers import measured
 
 HERE = Path(__file__).parent
-ENVIRONMENT = HERE.parents[1] / ".venv-peers"
 HISTORY = 400
 """Rows before a cutoff that are sent of the bike rentals."""
 
@@ -114,18 +112,6 @@ def _named(rows: pl.DataFrame, cutoff: int) -> pl.DataFrame:
     return rows.with_columns(pl.lit(f"{cutoff:05}").alias("unique_id"))
 
 
-def environment() -> Path:
-    """The Python of the peers, installed if need be."""
-    python, wanted = ENVIRONMENT / "bin" / "python", HERE / "requirements.txt"
-    stamp = ENVIRONMENT / "installed.txt"
-    if not stamp.exists() or stamp.read_text() != wanted.read_text():
-        print(f"Installing {wanted} into {ENVIRONMENT}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", ENVIRONMENT], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--requirement", wanted], check=True)
-        stamp.write_text(wanted.read_text())
-    return python
-
-
 def run_peer(python: Path, peer: str, task: Task, seed: int) -> dict[str, float]:
     """Scores and cost of one run of a peer."""
     with tempfile.TemporaryDirectory() as home:
@@ -154,7 +140,7 @@ def main() -> None:
     said.add_argument("--seeds", type=int, default=1, help="runs of whatever begins at random")
     said.add_argument("--skip-ours", action="store_true")
     asked = said.parse_args()
-    python = environment()
+    python = interpreter(".venv-peers", HERE / "requirements.txt")
     for name in asked.sets:
         task = of_bikes() if name == "bikes" else of_panel(name)
         if not asked.skip_ours:

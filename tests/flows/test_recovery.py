@@ -31,7 +31,7 @@ def start_training(service: Service, name: str) -> str:
     job = service.train(
         {"name": name, "dataset": dataset, "architecture": "gallery:stacked", "context": 24, "horizon": 6, "training": training}
     )
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while not any(event["kind"] == "checkpoint" for event in events_of(service, job)):
         assert time.monotonic() < until, service.job(job)
         time.sleep(0.1)

@@ -46,7 +46,7 @@ def test_a_job_that_was_paused_ends_as_one_that_never_was(local_stage: Stage, ki
     stage, job = local_stage, add(local_stage, kind)
     runner = threading.Thread(target=run, args=(stage, job))
     runner.start()
-    wait_until(lambda: stage.job(job).status == "running", 60)
+    wait_until(lambda: stage.job(job).status == "running", 240)
     with stage.database.begin() as db:
         assert pause_job(db, stage.owner, job).status == "pausing"
     runner.join(120)

@@ -40,9 +40,9 @@ def test_a_worker_is_there_from_its_start_to_its_end_and_its_counts_stay(stage: 
     beat = PresenceBeat(stage.database, counts, lease_seconds=0.3)
     beat.start(PRESENCE)
     beat.start(PRESENCE)
-    wait_until(lambda: [worker.presence for worker in workers(stage)] == [PRESENCE], 60)
+    wait_until(lambda: [worker.presence for worker in workers(stage)] == [PRESENCE], 240)
     first = workers(stage)[0].seen_at
-    wait_until(lambda: workers(stage)[0].seen_at > first, 60)
+    wait_until(lambda: workers(stage)[0].seen_at > first, 240)
     counts.add("redispatches", value=2)
     beat.stop()
     assert workers(stage) == []
@@ -56,8 +56,8 @@ def test_counts_are_kept_while_the_database_is_away(local_stage: Stage, caplog: 
     with away(local_stage.database):
         beat.start(PRESENCE)
         caplog.set_level("DEBUG", logger="worker.presence")
-        wait_until(lambda: "could not say that it is there" in caplog.text, 60)
-    wait_until(lambda: totals(local_stage) == {Counter("redispatches"): 1}, 60)
+        wait_until(lambda: "could not say that it is there" in caplog.text, 240)
+    wait_until(lambda: totals(local_stage) == {Counter("redispatches"): 1}, 240)
     with away(local_stage.database):
         beat.stop()
     assert "could not take its leave" in caplog.text
@@ -67,9 +67,9 @@ def test_counts_are_kept_while_the_database_is_away(local_stage: Stage, caplog: 
 def test_a_beat_survives_a_bug(local_stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     beat = PresenceBeat(local_stage.database, Counts("host:1"), lease_seconds=0.3)
     beat.start("a worker")  # type: ignore[arg-type]
-    wait_until(lambda: caplog.text.count("A beat of the worker's presence failed") > 1, 60)
+    wait_until(lambda: caplog.text.count("A beat of the worker's presence failed") > 1, 240)
     beat._presence = PRESENCE
-    wait_until(lambda: len(workers(local_stage)) == 1, 60)
+    wait_until(lambda: len(workers(local_stage)) == 1, 240)
     beat.stop()
 
 

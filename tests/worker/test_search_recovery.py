@@ -23,7 +23,7 @@ def broker() -> Iterator[Broker]:
 
 def tried(stage: Stage, job: str, count: int) -> None:
     """Waits until so many trials have begun."""
-    wait_until(lambda: len(trials_of(stage, job)) >= count, 60)
+    wait_until(lambda: len(trials_of(stage, job)) >= count, 240)
 
 
 def test_a_killed_process_costs_an_attempt_and_no_trial(local_stage: Stage, broker: Broker, tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_two_workers_share_the_trials_and_one_of_them_may_die(local_stage: Stage
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "artifacts").symlink_to(tmp_path / "artifacts")
     with running_worker(local_stage, broker, tmp_path), running_worker(local_stage, broker, tmp_path / "other"):
-        wait_until(lambda: {job, helper} <= {trial.holder_id for trial in trials_of(local_stage, job)}, 60)
+        wait_until(lambda: {job, helper} <= {trial.holder_id for trial in trials_of(local_stage, job)}, 240)
         os.kill(trainer_of(local_stage, helper), signal.SIGKILL)
         wait_until_ended(local_stage, job, "succeeded")
     trials = trials_of(local_stage, job)

@@ -127,7 +127,7 @@ def test_a_shared_training_that_waits_goes_on_to_the_same_network(local_stage: S
     job = stage.add_job(spec)
     runner = threading.Thread(target=run, args=(stage, job, drain, 1.0))
     runner.start()
-    wait_until(lambda: any(part.last_step > 10 for part in parts_of(stage, job)), 60)
+    wait_until(lambda: any(part.last_step > 10 for part in parts_of(stage, job)), 240)
     if order == "drain":
         drain.set()
     else:
@@ -150,7 +150,7 @@ def test_a_cancel_ends_the_stages_too_and_they_go_their_training_s_way(local_sta
     job = local_stage.add_job(spec_of(epochs=3000, first=()))
     runner = threading.Thread(target=run, args=(local_stage, job, None, 1.0))
     runner.start()
-    wait_until(lambda: any(part.last_step > 5 for part in parts_of(local_stage, job)), 60)
+    wait_until(lambda: any(part.last_step > 5 for part in parts_of(local_stage, job)), 240)
     with local_stage.database.begin() as db:
         with pytest.raises(ConflictError, match=f"is a stage of {job}, and goes its way"):
             refuse_stage(db, local_stage.owner, parts_of(local_stage, job)[0].id)
@@ -164,7 +164,7 @@ def test_an_attempt_that_loses_its_training_puts_the_stage_that_it_does_back(loc
     job = local_stage.add_job(spec_of(epochs=3000, first=()))
     runner = threading.Thread(target=run, args=(local_stage, job, None, 2.0))
     runner.start()
-    wait_until(lambda: any(part.last_step > 5 for part in parts_of(local_stage, job)), 60)
+    wait_until(lambda: any(part.last_step > 5 for part in parts_of(local_stage, job)), 240)
     with local_stage.database.begin() as db:
         # In one transaction: the heartbeat of the first attempt must not renew between.
         db.execute(sa.update(JobRow).where(JobRow.id == job).values(lease_until=sa.func.datetime("now", "-1 minute")))
@@ -232,7 +232,7 @@ def test_two_workers_share_the_branches_and_one_of_them_may_die(local_stage: Sta
         wait_until_ended(stage, straight, "succeeded", 240)
         assert parts_of(stage, straight) == []
         with running_worker(stage, broker, tmp_path / "other"):
-            wait_until(lambda: idle_places(stage) == 2, 60)
+            wait_until(lambda: idle_places(stage) == 2, 240)
             job = stage.add_job(spec)
             part = begun_elsewhere(stage, job)
             wait_for_checkpoint(stage, part)
@@ -257,5 +257,5 @@ def begun_elsewhere(stage: Stage, job: str) -> str:
         running = [part.id for part in parts_of(stage, job) if part.status == "running"]
         return [part for part in running if trainer_of(stage, part) != trainer_of(stage, job)]
 
-    wait_until(lambda: bool(found()), 60)
+    wait_until(lambda: bool(found()), 240)
     return found()[0]

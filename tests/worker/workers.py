@@ -92,7 +92,7 @@ def assert_recorded_without_gaps(stage: Stage, job: str) -> None:
     assert sorted(numbers) == list(range(1, stage.job(job).last_seq + 1))
 
 
-def wait_for_checkpoint(stage: Stage, job: str, seconds: float = 60) -> None:
+def wait_for_checkpoint(stage: Stage, job: str, seconds: float = 240) -> None:
     """Until the running attempt has stored one that lies beyond where it began."""
 
     def is_there() -> bool:
@@ -104,7 +104,7 @@ def wait_for_checkpoint(stage: Stage, job: str, seconds: float = 60) -> None:
     wait_until(is_there, seconds)
 
 
-def wait_until_ended(stage: Stage, job: str, status: str, seconds: float = 120) -> None:
+def wait_until_ended(stage: Stage, job: str, status: str, seconds: float = 240) -> None:
     ended = ("succeeded", "failed", "cancelled")
     wait_until(lambda: stage.job(job).status in ended, seconds)
     assert stage.job(job).status == status, stage.job(job).error

@@ -18,6 +18,7 @@ from tests.app.api.trained import add_model
 PAGE = Path(__file__).parents[3] / "docs" / "forecasts.md"
 
 
+@pytest.mark.no_cover
 def test_the_file_forecasts_what_the_service_does(api: Api) -> None:
     model = add_model(api, name="weeks")
     answer = api.client.get("/v1/models/weeks/export", params={"format": "onnx", "levels": [50, 90]})

@@ -84,11 +84,11 @@ def test_a_part_that_does_not_answer_is_waited_for_once_and_not_long(well: Api, 
         return "0" * 64
 
     monkeypatch.setattr(well.services.artifacts, "put", hang)
-    wait_until(lambda: health(well) == ails("artifacts"), 60)
+    wait_until(lambda: health(well) == ails("artifacts"), 240)
     assert health(well) == ails("artifacts")
     assert len(asked) == 1
     may_answer.set()
-    wait_until(lambda: health(well)["status"] == "ready", 60)
+    wait_until(lambda: health(well)["status"] == "ready", 240)
 
 
 def test_parts_are_looked_at_once_for_many_who_ask(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

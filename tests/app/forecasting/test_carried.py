@@ -127,6 +127,7 @@ def close(found: Any, expected: Any) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * max(1.0, float(np.abs(expected).max())))
 
 
+@pytest.mark.no_cover
 def test_a_state_fed_one_by_one_forecasts_as_one_pass_over_every_kind_of_block() -> None:
     met: set[type[object]] = set()
 

@@ -28,6 +28,7 @@ def reasons(found: Inheritance) -> dict[str, str]:
     return {left.place: left.reason for left in found.left}
 
 
+@pytest.mark.no_cover
 @given(documents())
 def test_a_network_takes_over_all_of_one_with_the_same_description(document: dict[str, Any]) -> None:
     spec = parse_spec(read_all(document))
@@ -42,6 +43,7 @@ def test_a_network_takes_over_all_of_one_with_the_same_description(document: dic
     assert all(torch.equal(weight, origin.state_dict()[name]) for name, weight in weights.items())
 
 
+@pytest.mark.no_cover
 @given(documents())
 def test_the_parts_hold_every_weight_once(document: dict[str, Any]) -> None:
     spec = parse_spec(read_all(document))

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +44,7 @@ def padded(history: History, steps: int) -> History:
     return replace(history, start=START - np.timedelta64(steps, "D"), columns=columns)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=60)
 @given(documents(), st.integers(1, 9))
 def test_missing_steps_before_a_history_change_no_forecast_nor_does_a_longer_one_beside_it(document: dict[str, Any], steps: int) -> None:

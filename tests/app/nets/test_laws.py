@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import torch
 from hypothesis import given, settings
 from torch import Tensor
@@ -42,6 +43,7 @@ def check(document: dict[str, Any]) -> ForecasterSpec:
     return spec
 
 
+@pytest.mark.no_cover
 def test_five_hundred_documents_of_all_kinds_are_counted_built_run_and_learn() -> None:
     met: set[type[object]] = set()
 
@@ -58,6 +60,7 @@ def test_five_hundred_documents_of_all_kinds_are_counted_built_run_and_learn() -
     assert met == set(ALL_KINDS) - {Model}
 
 
+@pytest.mark.no_cover
 @given(documents())
 def test_permuting_the_batch_permutes_the_answer(document: dict[str, Any]) -> None:
     spec = parse_spec(read_all(document))
@@ -69,6 +72,7 @@ def test_permuting_the_batch_permutes_the_answer(document: dict[str, Any]) -> No
     assert len(permuted) == BATCH
 
 
+@pytest.mark.no_cover
 @given(documents(carries_state=True))
 def test_what_a_network_that_carries_its_state_gives_ignores_all_that_comes_later(document: dict[str, Any]) -> None:
     spec = parse_spec(read_all({**document, "context": 8, "decoder": {"kind": "forking"}}))
@@ -85,6 +89,7 @@ def _moved(values: Tensor, is_static: bool) -> Tensor:
     return later
 
 
+@pytest.mark.no_cover
 @given(documents())
 def test_the_same_seed_draws_the_same_numbers_and_bytes_give_the_network_back(document: dict[str, Any]) -> None:
     spec = parse_spec(read_all(document))

@@ -74,6 +74,7 @@ def documents_of_each() -> list[dict[str, Any]]:
     return [{"context": 8, "horizon": 2, "inputs": INPUTS, "network": network} for network in [*networks, named, *merged, *skipped]]
 
 
+@pytest.mark.no_cover
 def test_a_program_takes_the_step_of_its_network_whatever_it_is_made_of() -> None:
     met: set[type[object]] = set()
 
@@ -88,6 +89,7 @@ def test_a_program_takes_the_step_of_its_network_whatever_it_is_made_of() -> Non
     assert met == set(ALL_KINDS) - WITHOUT_STEPS
 
 
+@pytest.mark.no_cover
 @given(documents())
 def test_a_network_with_packed_cells_answers_the_same(document: dict[str, Any]) -> None:
     check_packed(document)

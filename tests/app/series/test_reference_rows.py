@@ -44,6 +44,7 @@ def test_published_rows_are_reproduced(name: str, season: int, baseline: object,
     assert round(mase(actual, forecast, scales), 3) == expected[1]
 
 
+@pytest.mark.no_cover
 @pytest.mark.skipif(not is_installed(), reason="statsforecast, an optional extra, is not installed")
 @pytest.mark.parametrize(("name", "season", "expected"), [("m4_hourly", 24, (18.138, 2.455)), ("hospital", 12, (None, 0.761))])
 def test_theta_is_the_published_one(name: str, season: int, expected: tuple[float | None, float]) -> None:

@@ -69,6 +69,7 @@ def shops(series: int) -> Panel:
     return Panel(("a", "b")[:series], parse_frequency("D"), starts, 60 * np.arange(series + 1), columns)
 
 
+@pytest.mark.no_cover
 @settings(max_examples=40)
 @given(documents())
 def test_whatever_a_document_describes_is_seen_without_a_trace(document: dict[str, Any]) -> None:

@@ -126,6 +126,7 @@ def close(found: Values, expected: Values) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * max(1.0, float(np.abs(expected).max())))
 
 
+@pytest.mark.no_cover
 def test_a_graph_forecasts_what_the_forecaster_does_over_every_kind_of_block() -> None:
     met: set[type[object]] = set()
 
