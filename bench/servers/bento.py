@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 
-@bentoml.service(workers=1, traffic={"timeout": 60})
+@bentoml.service(workers=1, logging={"access": {"enabled": False}})
 class Forecasts:
     """Means of one series, `{"target": [[...]]}`."""
 
