@@ -38,7 +38,7 @@ check: .venv/.installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/pytest -m "not chaos and not alone" --cov --cov-report= --cov-fail-under=0 --numprocesses logical --dist loadfile $(OPTIONS)
-	$(BIN)/pytest -m "alone and not chaos" --cov --cov-append --cov-report=term $(OPTIONS)
+	$(BIN)/pytest tests/browser -m "alone and not chaos" --cov --cov-append --cov-report=term $(OPTIONS)
 
 chaos: .venv/.installed-dev
 	$(BIN)/pytest tests/chaos -m "chaos or not chaos" $(OPTIONS)

@@ -36,13 +36,13 @@ HEADERS = {
 
 
 @router.get("/", include_in_schema=False)
-def get_page(if_none_match: IfNoneMatch = None) -> Response:
+async def get_page(if_none_match: IfNoneMatch = None) -> Response:
     """The page; which part of it is shown stands behind the `#` of its address."""
     return _answer("index.html", if_none_match)
 
 
 @router.get("/dashboard/{name:path}", include_in_schema=False)
-def get_file(name: str, if_none_match: IfNoneMatch = None) -> Response:
+async def get_file(name: str, if_none_match: IfNoneMatch = None) -> Response:
     """A file of the page."""
     return _answer(name, if_none_match)
 
@@ -52,6 +52,8 @@ def _answer(name: str, if_none_match: str | None) -> Response:
     if file is None:
         raise NotFoundError(f"{name[:128]!r} is no file of the dashboard; it is at /")
     headers = {**HEADERS, "ETag": file.etag}
+    if file.is_for_ever:
+        headers["Cache-Control"] = "public, max-age=31536000, immutable"
     if is_known(file.etag, if_none_match):
         return Response(status_code=304, headers=headers)
     return Response(file.content, headers=headers, media_type=file.media_type)

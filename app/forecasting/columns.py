@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +27,17 @@ HORIZONS_OF_A_TARGET = 4
 """Of one window that a target is at least in, however far apart they begin, where the context is as long as the horizon."""
 
 
-def forks_of(context: int, horizon: int) -> Int[Tensor, " forks"]:
+def forks_of(context: int, horizon: int, device: torch.device) -> Int[Tensor, " forks"]:
     """Steps of a context that a forking decoder learns a horizon after: evenly spread, the newest among them."""
     apart = max(-(-context // MOST_FORKS), min(FORKS_APART, horizon // HORIZONS_OF_A_TARGET))
-    return torch.arange((context - 1) % apart, context, apart)
+    return steps_between((context - 1) % apart, context, apart, device)
+
+
+@lru_cache(maxsize=1024)
+def steps_between(first: int, end: int, apart: int, device: torch.device) -> Int[Tensor, " steps"]:
+    """Whole numbers, made once: a forecast of one series would spend a tenth of its gathering on them. Nobody may change them."""
+    with torch.inference_mode(mode=False):  # who learns from them has no use for what was made in it
+        return torch.arange(first, end, apart, device=device)
 
 
 def reach_of(spec: ForecasterSpec) -> int:

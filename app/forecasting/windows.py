@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from app.forecasting.batches import Windows
-from app.forecasting.columns import Ages, Column, Past, forks_of, looks_back, mean_of, reach_of, usable, whole_lags_before
+from app.forecasting.columns import Ages, Column, Past, forks_of, looks_back, mean_of, reach_of, steps_between, usable, whole_lags_before
 from app.nets.outlook import Outlook
 from app.nets.run import About
 from app.series.calendar import calendar_features
@@ -103,11 +103,11 @@ class WindowSource:
         self._known = None if known is None else known.of(panel, device)
         self._offsets = torch.from_numpy(panel.offsets).to(device)
         self._ages = Ages(panel, device) if any(group.age for group in spec.inputs.values()) else None
-        self._before = torch.arange(-self._context, 0, device=device)
-        self._after = torch.arange(self._horizon, device=device)
+        self._before = steps_between(-self._context, 0, 1, device)
+        self._after = steps_between(0, self._horizon, 1, device)
         self._looks_back = looks_back(spec)
         self._unread = 0
-        self._forks = forks_of(self._context, self._horizon).to(device)
+        self._forks = forks_of(self._context, self._horizon, device)
 
     def reading(self, context: int | None) -> WindowSource:
         """The same windows with the newest steps of their context alone, in units of the whole.
@@ -119,7 +119,7 @@ class WindowSource:
             return self
         found = copy.copy(self)
         found._unread = self._context - context
-        found._forks = forks_of(context, self._horizon).to(self._device) + found._unread
+        found._forks = forks_of(context, self._horizon, self._device) + found._unread
         return found
 
     def batch(

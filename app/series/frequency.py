@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -128,6 +129,7 @@ def as_times(values: list[np.datetime64 | int] | list[np.datetime64] | list[int]
     return np.array(values, dtype=np.int64)
 
 
+@lru_cache(maxsize=1024)
 def parse_frequency(text: str) -> Frequency:
     """The frequency that a text names: `h`, `15min`, `D`, `W`, `MS`, `QE`, `1`; pandas' older names are understood.
 

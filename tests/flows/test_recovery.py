@@ -14,7 +14,7 @@ from tests.flows.service import Service, running
 pytestmark = [pytest.mark.services, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
-EPOCHS = 250
+EPOCHS = 150
 
 
 @pytest.fixture(scope="module")

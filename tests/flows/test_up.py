@@ -86,7 +86,7 @@ def test_it_ends_with_all_its_processes_and_a_job_goes_on_at_the_next_start(tmp_
     home = tmp_path / "home"
     with running(home) as service:
         dataset = service.upload((ROOT / "app" / "demo" / "air_passengers.csv").read_text(), "passengers")
-        training = {"epochs": 120, "patience": None, "batch_size": 8}
+        training = {"epochs": 80, "patience": None, "batch_size": 8}
         request = {"name": "on", "dataset": dataset, "architecture": "gallery:stacked", "context": 24, "horizon": 6, "training": training}
         job = service.train(request)
         service.wait(job, status="running")

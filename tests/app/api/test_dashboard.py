@@ -22,6 +22,21 @@ def test_the_page_and_all_its_files_are_answered_without_a_key(api: Api) -> None
     assert api.client.get("/").text.startswith("<!doctype html>")
 
 
+def test_the_page_asks_for_every_module_at_once_under_a_name_that_may_be_kept_for_ever(api: Api) -> None:
+    page = api.client.get("/")
+    assert page.headers["cache-control"] == "no-cache"
+    asked = re.findall(r'<link rel="modulepreload" href="/dashboard/([0-9a-f]{32})/([^"]+)">', page.text)
+    assert [name for _, name in asked] == sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.js"))
+    assert len({version for version, _ in asked}) == 1
+    addresses = re.findall(r'"(/dashboard/[^"]+)"', page.text)
+    assert len(addresses) > len(asked)
+    for address in addresses:
+        answer = api.client.get(address)
+        assert answer.content == static_files()[address.split("/", 3)[3]].content
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    problem_of(api.client.get(f"/dashboard/{'0' * 32}/main.js"), 404)
+
+
 @pytest.mark.parametrize("name", ["../files.py", "%2e%2e/files.py", "..%2ffiles.py", "/etc/passwd", "vendor", "nothing.js"])
 def test_nothing_else_is_answered(api: Api, name: str) -> None:
     problem_of(api.client.get(f"/dashboard/{name}"), 404)

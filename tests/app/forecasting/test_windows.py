@@ -131,5 +131,5 @@ def test_forked_windows_have_the_horizon_after_every_step_in_the_units_of_their_
     [(20, 7, 0, 1), (24, 8, 1, 2), (24, 12, 2, 3), (30, 4, 1, 2), (30, 100, 2, 3), (168, 1, 6, 7), (168, 48, 6, 7)],
 )
 def test_a_context_is_forked_at_evenly_spread_steps_and_its_last(context: int, horizon: int, first: int, apart: int) -> None:
-    assert forks_of(context, horizon).tolist() == list(range(first, context, apart))
-    assert forks_of(context, horizon)[-1] == context - 1
+    assert forks_of(context, horizon, torch.device("cpu")).tolist() == list(range(first, context, apart))
+    assert forks_of(context, horizon, torch.device("cpu"))[-1] == context - 1
