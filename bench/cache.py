@@ -80,8 +80,8 @@ def main() -> None:
         variables = {"BRAIDCAST_HOME": folder, "BRAIDCAST_BROKER_URL": f"redis+socket://{home / 'nobody.sock'}"}
         variables["BRAIDCAST_CACHE_BYTES"] = str(CACHE_BYTES)
         with (
-            uvicorn("--factory", "app.main:create_app", ready="/health/ready", **variables) as port,
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}, timeout=60) as http,
+            uvicorn("--factory", "app.main:create_app", ready="/health/ready", **variables) as server,
+            httpx.Client(base_url=f"http://127.0.0.1:{server.port}", headers={"Authorization": f"Bearer {token}"}, timeout=60) as http,
             ThreadPoolExecutor(CLIENTS) as pool,
         ):
             print(f"{'forecasts':>10} {'failed':>7} {'p50 ms':>8} {'p99 ms':>8} {'a second':>9} {'resident MiB':>13}")

@@ -35,7 +35,7 @@ from app.store.keys import create_key, ensure_owner
 from app.store.migrate import migrate
 from app.store.tables import ModelRow
 from bench.load import Load, measure
-from bench.pinned import uvicorn
+from bench.pinned import Server, uvicorn
 from bench.servers import bentoml, litserve, trace
 
 CONTEXT, HORIZON, UNITS = 96, 24, 64
@@ -96,20 +96,27 @@ def over_http(home: Path) -> None:
     trace(load(paths["lstm"].read_bytes()).network, traced)
     with ExitStack() as stack:
         other = stack.enter_context(uvicorn("bench.plain:app", ready="/openapi.json", BENCH_WEIGHTS=str(paths["lstm"])))
-        port = stack.enter_context(uvicorn("--factory", "app.main:create_app", ready="/health/ready", **variables))
+        own = stack.enter_context(uvicorn("--factory", "app.main:create_app", ready="/health/ready", **variables))
         asked = {
             "a bare echo": (other, "/echo", plain),
             "endpoint + torch": (other, "/forecast", plain),
             "LitServe": (stack.enter_context(litserve(traced)), "/forecast", plain),
             "BentoML": (stack.enter_context(bentoml(traced)), "/forecast", json.dumps({"target": [target]}).encode()),
-            "Braidcast, lstm": (port, "/v1/models/lstm/forecasts", series),
-            "Braidcast, gru": (port, "/v1/models/gru/forecasts", series),
+            "Braidcast, lstm": (own, "/v1/models/lstm/forecasts", series),
+            "Braidcast, gru": (own, "/v1/models/gru/forecasts", series),
         }
+        for server, *_ in asked.values():
+            server.sleep()
         for clients in CLIENTS:
             # In turns, and the best of each: what else the machine does comes and goes.
-            rounds = [{name: measure(*one, token, clients, SECONDS) for name, one in asked.items()} for _ in range(ROUNDS)]
+            rounds = [{name: _measured(*one, token, clients) for name, one in asked.items()} for _ in range(ROUNDS)]
             for name in asked:
                 _row(name, clients, max((seen[name] for seen in rounds), key=lambda load: load.a_second))
+
+
+def _measured(server: Server, path: str, body: bytes, token: str, clients: int) -> Load:
+    with server.awake():
+        return measure(server.port, path, body, token, clients, SECONDS)
 
 
 def _row(name: str, clients: int, seen: Load) -> None:

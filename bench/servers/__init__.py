@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from app.demo.service import free_port
 from bench.environment import interpreter
-from bench.pinned import running
+from bench.pinned import Server, running
 
 HERE = Path(__file__).parent
 ENVIRONMENT = ".venv-servers"
@@ -42,24 +42,24 @@ def trace(network: nn.Module, path: Path) -> None:
 
 
 @contextmanager
-def litserve(traced: Path) -> Iterator[int]:
-    """The port of LitServe with a traced network."""
+def litserve(traced: Path) -> Iterator[Server]:
+    """LitServe with a traced network."""
     port = free_port()
-    with _running([str(HERE / "lit.py"), str(port), str(traced)], f"http://127.0.0.1:{port}/health", {}):
-        yield port
+    with _running([str(HERE / "lit.py"), str(port), str(traced)], port, "/health", {}) as server:
+        yield server
 
 
 @contextmanager
-def bentoml(traced: Path) -> Iterator[int]:
-    """The port of BentoML with a traced network."""
+def bentoml(traced: Path) -> Iterator[Server]:
+    """BentoML with a traced network."""
     port = free_port()
     command = ["-m", "bentoml", "serve", "bento:Forecasts", "--working-dir", str(HERE), "--host", "127.0.0.1", "--port", str(port)]
-    with _running(command, f"http://127.0.0.1:{port}/readyz", {"BENCH_TRACED": str(traced), "BENTOML_DO_NOT_TRACK": "1"}):
-        yield port
+    with _running(command, port, "/readyz", {"BENCH_TRACED": str(traced), "BENTOML_DO_NOT_TRACK": "1"}) as server:
+        yield server
 
 
 @contextmanager
-def _running(arguments: Sequence[str], ready: str, environment: Mapping[str, str]) -> Iterator[None]:
+def _running(arguments: Sequence[str], port: int, ready: str, environment: Mapping[str, str]) -> Iterator[Server]:
     python = interpreter(ENVIRONMENT, HERE / "requirements.txt")
-    with running([str(python), *arguments], ready, environment):
-        yield
+    with running([str(python), *arguments], port, ready, environment) as server:
+        yield server
