@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 
 import httpx
@@ -45,8 +45,7 @@ class Server:
             self.sleep()
 
 
-@contextmanager
-def uvicorn(*arguments: str, ready: str, **environment: str) -> Iterator[Server]:
+def uvicorn(*arguments: str, ready: str, **environment: str) -> AbstractContextManager[Server]:
     """A service on one core, ended with the block.
 
     Raises:
@@ -54,8 +53,7 @@ def uvicorn(*arguments: str, ready: str, **environment: str) -> Iterator[Server]
     """
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", *arguments, "--port", str(port), "--log-level", "warning", "--no-access-log"]
-    with running(command, port, ready, environment) as server:
-        yield server
+    return running(command, port, ready, environment)
 
 
 @contextmanager

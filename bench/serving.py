@@ -1,4 +1,4 @@
-"""How fast is a forecast, against the floor and the plain service, and what does a session save? `make bench-serving`, about four minutes.
+"""How fast is a forecast, against the floor and the plain service, and what does a session save? `make bench-serving`, about seven minutes.
 
 An LSTM of 2 x 64 units, context 96, horizon 24, over HTTP on the loopback: each service is on one core, the clients on another.
 Then the compute alone of one observation into a session, beside encoding the whole history again, for histories of 100 to 100,000 values.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
@@ -41,25 +41,19 @@ def trace(network: nn.Module, path: Path) -> None:
         torch.jit.save(torch.jit.freeze(traced), path)
 
 
-@contextmanager
-def litserve(traced: Path) -> Iterator[Server]:
+def litserve(traced: Path) -> AbstractContextManager[Server]:
     """LitServe with a traced network."""
     port = free_port()
-    with _running([str(HERE / "lit.py"), str(port), str(traced)], port, "/health", {}) as server:
-        yield server
+    return _running([str(HERE / "lit.py"), str(port), str(traced)], port, "/health", {})
 
 
-@contextmanager
-def bentoml(traced: Path) -> Iterator[Server]:
+def bentoml(traced: Path) -> AbstractContextManager[Server]:
     """BentoML with a traced network."""
     port = free_port()
     command = ["-m", "bentoml", "serve", "bento:Forecasts", "--working-dir", str(HERE), "--host", "127.0.0.1", "--port", str(port)]
-    with _running(command, port, "/readyz", {"BENCH_TRACED": str(traced), "BENTOML_DO_NOT_TRACK": "1"}) as server:
-        yield server
+    return _running(command, port, "/readyz", {"BENCH_TRACED": str(traced), "BENTOML_DO_NOT_TRACK": "1"})
 
 
-@contextmanager
-def _running(arguments: Sequence[str], port: int, ready: str, environment: Mapping[str, str]) -> Iterator[Server]:
+def _running(arguments: Sequence[str], port: int, ready: str, environment: Mapping[str, str]) -> AbstractContextManager[Server]:
     python = interpreter(ENVIRONMENT, HERE / "requirements.txt")
-    with running([str(python), *arguments], port, ready, environment) as server:
-        yield server
+    return running([str(python), *arguments], port, ready, environment)
