@@ -12,9 +12,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -85,8 +86,22 @@ def model_row(model_id: str, name: str, owner: str, digest: str, size: int) -> M
     return ModelRow(id=model_id, name=name, owner_id=owner, digest=digest, size_bytes=size, job_id=model_id, dataset_id="ds_", **told)
 
 
-def over_http(home: Path) -> None:
-    """Latencies and throughput of the floor, of the plain service, of two installed servers and of ours."""
+class Asked(NamedTuple):
+    """What is asked of a service.
+
+    Attributes:
+        start: the service, on a core of its own.
+        path: where it is asked.
+        body: what it is sent.
+    """
+
+    start: Callable[[], AbstractContextManager[Server]]
+    path: str
+    body: bytes
+
+
+def everyone(home: Path) -> tuple[str, dict[str, Asked]]:
+    """A token of ours, and every service: the floor, the plain one, two installed servers, and ours with each model."""
     token, paths = prepare(home, ("lstm", "gru"))
     target = np.round(10 + np.random.default_rng(0).normal(size=CONTEXT), 3).tolist()
     series = json.dumps({"series": [{"start": START, "target": target}]}).encode()
@@ -94,29 +109,35 @@ def over_http(home: Path) -> None:
     variables = {"BRAIDCAST_HOME": str(home), "BRAIDCAST_BROKER_URL": f"redis+socket://{home / 'nobody.sock'}"}
     traced = home / "traced.pt"
     trace(load(paths["lstm"].read_bytes()).network, traced)
+    other = partial(uvicorn, "bench.plain:app", ready="/openapi.json", BENCH_WEIGHTS=str(paths["lstm"]))
+    own = partial(uvicorn, "--factory", "app.main:create_app", ready="/health/ready", **variables)
+    return token, {
+        "a bare echo": Asked(other, "/echo", plain),
+        "endpoint + torch": Asked(other, "/forecast", plain),
+        "LitServe": Asked(partial(litserve, traced), "/forecast", plain),
+        "BentoML": Asked(partial(bentoml, traced), "/forecast", json.dumps({"target": [target]}).encode()),
+        "Braidcast, lstm": Asked(own, "/v1/models/lstm/forecasts", series),
+        "Braidcast, gru": Asked(own, "/v1/models/gru/forecasts", series),
+    }
+
+
+def over_http(home: Path) -> None:
+    """Latencies and throughput of all services."""
+    token, asked = everyone(home)
     with ExitStack() as stack:
-        other = stack.enter_context(uvicorn("bench.plain:app", ready="/openapi.json", BENCH_WEIGHTS=str(paths["lstm"])))
-        own = stack.enter_context(uvicorn("--factory", "app.main:create_app", ready="/health/ready", **variables))
-        asked = {
-            "a bare echo": (other, "/echo", plain),
-            "endpoint + torch": (other, "/forecast", plain),
-            "LitServe": (stack.enter_context(litserve(traced)), "/forecast", plain),
-            "BentoML": (stack.enter_context(bentoml(traced)), "/forecast", json.dumps({"target": [target]}).encode()),
-            "Braidcast, lstm": (own, "/v1/models/lstm/forecasts", series),
-            "Braidcast, gru": (own, "/v1/models/gru/forecasts", series),
-        }
-        for server, *_ in asked.values():
+        servers = {start: stack.enter_context(start()) for start in dict.fromkeys(one.start for one in asked.values())}
+        for server in servers.values():
             server.sleep()
         for clients in CLIENTS:
             # In turns, and the best of each: what else the machine does comes and goes.
-            rounds = [{name: _measured(*one, token, clients) for name, one in asked.items()} for _ in range(ROUNDS)]
+            rounds = [{name: _measured(servers[one.start], one, token, clients) for name, one in asked.items()} for _ in range(ROUNDS)]
             for name in asked:
                 _row(name, clients, max((seen[name] for seen in rounds), key=lambda load: load.a_second))
 
 
-def _measured(server: Server, path: str, body: bytes, token: str, clients: int) -> Load:
+def _measured(server: Server, asked: Asked, token: str, clients: int) -> Load:
     with server.awake():
-        return measure(server.port, path, body, token, clients, SECONDS)
+        return measure(server.port, asked.path, asked.body, token, clients, SECONDS)
 
 
 def _row(name: str, clients: int, seen: Load) -> None:

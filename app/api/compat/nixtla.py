@@ -3,7 +3,8 @@
     NixtlaClient(api_key="bc_...", base_url="http://127.0.0.1:8000/compat/nixtla").forecast(frame, h=24, model="passengers")
 
 Series come laid end to end: `y` and `sizes`, and beside them covariates without names, in the order of the model's own. What is answered
-lies end to end as well. Bodies above a mebibyte come as zstd. The client asks again after 409, so none is ever answered here.
+lies end to end as well. An `h` above the trained horizon goes on from the model's own forecasts. Bodies above a mebibyte come as zstd.
+The client asks again after 409, so none is ever answered here.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from app.api.patience import answer_of
 from app.api.services import Served, Services
 from app.errors import ForecastError, NotFoundError, UnavailableError
 from app.forecasting.anomalies import judge
+from app.forecasting.extension import extended
 from app.forecasting.forecaster import Forecast, Forecaster
 from app.forecasting.histories import History
 from app.forecasting.windows import future_columns_of
@@ -78,7 +80,7 @@ async def forecast(body: Body, request: Request, services: Served, asker: Asker)
     asked = read_body(ForecastAsked, body)
 
     def run(forecaster: Forecaster, histories: Sequence[History]) -> dict[str, object]:
-        found = forecaster.predict(histories, quantiles_of(asked.level or (), ()), asked.h)
+        found = extended(forecaster, histories, quantiles_of(asked.level or (), ()), asked.h)
         return _told(found, asked.level) | {"weights_x": None}
 
     return await _answer(asked, asked.h, run, request, services, asker.owner)
@@ -100,7 +102,7 @@ async def cross_validation(body: Body, request: Request, services: Served, asker
         sized = list(zip(histories, asked.series.sizes, strict=True))
         cut = [history.at(max(size - int(steps), 0), ahead, asked.h) for history, size in sized for steps in back]
         idxs = (begins[1:, None, None] - back[:, None] + np.arange(asked.h)).ravel()
-        found = forecaster.predict(cut, quantiles_of(asked.level or (), ()), asked.h)
+        found = extended(forecaster, cut, quantiles_of(asked.level or (), ()), asked.h)
         return _told(found, asked.level) | {"idxs": idxs.tolist(), "sizes": [windows * asked.h] * len(histories), "weights_x": None}
 
     return await _answer(asked, 0, run, request, services, asker.owner)

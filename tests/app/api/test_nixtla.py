@@ -49,6 +49,18 @@ def test_it_forecasts_what_the_service_does(api: Api, client: NixtlaClient, week
     assert [moment.isoformat() for moment in found["ds"]] == [moment for one in expected for moment in one["timestamps"]]
 
 
+def test_a_horizon_above_the_trained_one_goes_on_from_its_own_forecasts(api: Api, client: NixtlaClient, weeks: pd.DataFrame) -> None:
+    add_model(api, name="weeks")
+    expected = direct(api, "weeks", weeks, horizon=5, extend="recursive")
+    found = client.forecast(weeks, h=5, model="weeks", level=[80])
+    assert found["TimeGPT"].tolist() == pytest.approx([value for one in expected for value in one["mean"]], rel=1e-6)
+    assert found["TimeGPT-hi-80"].tolist() == pytest.approx([value for one in expected for value in one["quantiles"]["0.9"]], rel=1e-6)
+    windows = client.cross_validation(weeks, h=5, n_windows=2, model="weeks")
+    last = windows[windows["cutoff"] == windows["cutoff"].max()]
+    expected = direct(api, "weeks", weeks[weeks["ds"] <= last["cutoff"].max()], horizon=5, extend="recursive")
+    assert last["TimeGPT"].tolist() == pytest.approx([value for one in expected for value in one["mean"]], rel=1e-6)
+
+
 def test_bodies_above_a_mebibyte_come_compressed(api: Api, client: NixtlaClient, weeks: pd.DataFrame) -> None:
     add_model(api, name="weeks")
     many = pd.concat([weeks.assign(unique_id=weeks["unique_id"] + str(number), y=weeks["y"] + 1 / 3 + number) for number in range(700)])
@@ -137,7 +149,7 @@ def test_models_are_listed_by_their_names_and_keys_are_told_from_others(api: Api
         ({"model": "nobody"}, 404, "nobody is not a model of yours"),
         ({"finetune_steps": 3}, 422, "a forecast trains nothing; call finetune"),
         ({"multivariate": True}, 422, "each series is forecast by itself"),
-        ({"h": 3}, 422, "this model was trained for 1 to 2 steps"),
+        ({"h": 41}, 422, "at most 20 times the trained 2 steps"),
     ],
 )
 def test_what_is_not_done_here_is_refused_with_the_way_out(

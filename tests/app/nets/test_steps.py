@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from torch import Tensor
 
 from app.nets.build import Network, build
-from app.nets.packed_cell import PackedCell, pack_cells
+from app.nets.packed_cell import PackedCell, PackedLstm, pack_cells
 from app.nets.steps import compile_step
 from app.spec.blocks import ALL_KINDS, Model, every
 from app.spec.forecaster import ForecasterSpec
@@ -113,10 +113,10 @@ def check_packed(document: dict[str, Any]) -> None:
             close(packed(part, future[:rows]), network(part, future[:rows]))
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell != {"kind": "lstm"}], ids=str)
-def test_every_cell_but_the_fused_one_is_packed_and_answers_the_same(cell: dict[str, Any]) -> None:
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_every_cell_is_packed_and_answers_the_same(cell: dict[str, Any]) -> None:
     document = {"context": 9, "horizon": 2, "inputs": INPUTS, "network": stack({"kind": "dense", "units": 3}, {**cell, "units": 4})}
     check_packed(document)
     network = built(parse_spec(read_all(document)))
     pack_cells(network)
-    assert any(isinstance(module, PackedCell) for module in network.modules())
+    assert any(isinstance(module, PackedCell | PackedLstm) for module in network.modules())
