@@ -193,7 +193,7 @@ def get_diagram(architecture_id: Id, services: Served, asker: Asker) -> Response
     return Response(diagram(compile_spec(parse_spec(document), services.network_limits)), media_type="image/svg+xml")
 
 
-@router.delete("/v1/architectures/{architecture_id}", status_code=204)
+@router.delete("/v1/architectures/{architecture_id}", status_code=204, response_class=Response)
 def delete(architecture_id: Id, services: Served, asker: Asker) -> None:
     """Forget an architecture; jobs and models keep their own copy."""
     with services.database.begin() as db:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import numpy as np
 import polars as pl
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, JsonValue
 
 from app.api.access import Asker
@@ -144,7 +144,7 @@ def rename(dataset_id: Id, body: RenameBody, services: Served, asker: Asker) -> 
         return dataset_body(row, get_version(db, asker.owner, dataset_id))
 
 
-@router.delete("/v1/datasets/{dataset_id}", status_code=204)
+@router.delete("/v1/datasets/{dataset_id}", status_code=204, response_class=Response)
 def delete(dataset_id: Id, services: Served, asker: Asker) -> None:
     """Forget a dataset. 409 while a job that has not ended needs it."""
     with services.database.begin() as db:

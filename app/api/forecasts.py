@@ -133,7 +133,7 @@ async def make_forecasts(model_id: Id, body: ForecastRequest, request: Request) 
     run = partial(_run, forecaster, asked)
     # Many series are a batch by themselves.
     key = ("forecast", model.digest, asked, object() if len(histories) > MOST_READ_AT_ONCE else None)
-    forecasts = await answer_of(request, services.batcher.submit(key, (histories, body.unique_ids), run))
+    forecasts = await answer_of(request, services.batcher.ask(key, (histories, body.unique_ids), run))
     timing = orjson.dumps({"load": _milliseconds(began_at, found_at), "forecast": _milliseconds(found_at, time.perf_counter())})
     # Encoded by parts, the large one by the batch's thread: through the framework's own encoder it takes ten times as long.
     told = orjson.dumps({"model": model.id, "freq": forecaster.freq})[:-1]

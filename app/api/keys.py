@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from app.api.access import Asker
@@ -74,7 +74,7 @@ def create(body: KeyRequest, services: Served, asker: Asker) -> NewKeyBody:
         return NewKeyBody(token=token, **key_body(row).model_dump())
 
 
-@router.delete("/v1/keys/{key_id}", status_code=204)
+@router.delete("/v1/keys/{key_id}", status_code=204, response_class=Response)
 def revoke(key_id: Id, services: Served, asker: Asker) -> None:
     """End a key at once."""
     with services.database.begin() as db:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, JsonValue
 
 from app.api.access import Asker
@@ -74,7 +74,7 @@ def change(model_id: Id, body: ModelChange, services: Served, asker: Asker) -> M
         return model_body(change_model(db, asker.owner, model_id, name=body.name, tags=body.tags))
 
 
-@router.delete("/v1/models/{model_id}", status_code=204)
+@router.delete("/v1/models/{model_id}", status_code=204, response_class=Response)
 def delete(model_id: Id, services: Served, asker: Asker) -> None:
     """Forget a model."""
     with services.database.begin() as db:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future
 from typing import TypeVar
 
 from fastapi import Request
@@ -17,13 +16,12 @@ WATCH_SECONDS = 0.25
 Result = TypeVar("Result")
 
 
-async def answer_of(request: Request, future: Future[Result]) -> Result:
-    """The result of what was submitted; given up when its client has gone.
+async def answer_of(request: Request, waiting: asyncio.Future[Result]) -> Result:
+    """The result of what was asked; given up when its client has gone.
 
     Raises:
         ClientDisconnect: it has.
     """
-    waiting = asyncio.wrap_future(future)
     patience = UNWATCHED_SECONDS
     while not (await asyncio.wait({waiting}, timeout=patience))[0]:
         if await request.is_disconnected():

@@ -57,7 +57,7 @@ def get_result(result: Annotated[_Result, Depends(_result)], if_none_match: IfNo
     return FileResponse(result.path, headers=headers, filename=name, media_type=MEDIA_TYPES[result.format])
 
 
-@router.delete("/v1/jobs/{job_id}/result", status_code=204)
+@router.delete("/v1/jobs/{job_id}/result", status_code=204, response_class=Response)
 def delete_result(job_id: Id, services: Served, asker: Asker) -> None:
     """Forget what a job has made; the job itself stays."""
     with services.database.begin() as db:

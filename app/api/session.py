@@ -43,7 +43,7 @@ def sign_in(request: Request, response: Response, asker: Asker) -> SignedInBody:
     return _body(asker)
 
 
-@router.delete("/v1/session", status_code=204)
+@router.delete("/v1/session", status_code=204, response_class=Response)
 def sign_out(request: Request, response: Response) -> None:
     """Forget the cookie; the key stays as it is."""
     response.delete_cookie(cookie_name(request), httponly=True, samesite="strict", secure=request.url.scheme == "https")

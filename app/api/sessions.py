@@ -174,7 +174,7 @@ def forecast(session_id: Id, services: Served, asker: Asker, query: Annotated[Fo
     return Response(content, media_type="application/json")
 
 
-@router.delete("/v1/sessions/{session_id}", status_code=204)
+@router.delete("/v1/sessions/{session_id}", status_code=204, response_class=Response)
 def delete(session_id: Id, services: Served, asker: Asker) -> None:
     """Forget a session."""
     with services.database.begin() as db:

@@ -1,18 +1,21 @@
 """Who computes, when many ask at once? One thread, greedily: it takes what waits for the same network and runs it as one batch.
 
 Nobody waits for others to come: what has come while the last batch ran is the next one. A queue has an end, and beyond it a request is
-told to come back; one that has been given up is dropped; what makes a batch fail fails alone.
+told to come back; one that has been given up is dropped; what makes a batch fail fails alone. Who waits on an event loop is told together
+with the rest of its batch: one by one, the two threads would hand the interpreter to each other as often.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from app.errors import UnavailableError
 
@@ -50,8 +53,27 @@ class _Asked:
     key: Hashable
     item: Any
     run: Callable[[Sequence[Any]], Sequence[Any]]
-    future: Future[Any]
+    future: Future[Any] | asyncio.Future[Any]
     since: float
+
+    def begin(self) -> bool:
+        """Whether it is still waited for."""
+        return self.future.set_running_or_notify_cancel() if isinstance(self.future, Future) else not self.future.cancelled()
+
+
+class _Answer(NamedTuple):
+    future: Future[Any] | asyncio.Future[Any]
+    result: Any
+    error: BaseException | None = None
+
+    def tell(self) -> None:
+        """Tells who waits, unless nobody does any more."""
+        if self.future.done():
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
 
 
 class Batcher:
@@ -70,7 +92,7 @@ class Batcher:
         self._counts = BatchCounts()
 
     def submit(self, key: Hashable, item: Item, run: Callable[[Sequence[Item]], Sequence[Result]]) -> Future[Result]:
-        """The result of an item, once its batch has run.
+        """The result of an item, once its batch has run; for a thread to wait for.
 
         Args:
             key: items of equal keys may run together.
@@ -81,6 +103,16 @@ class Batcher:
             UnavailableError: too many wait already.
         """
         future: Future[Result] = Future()
+        self._put(_Asked(key, item, run, future, time.monotonic()))
+        return future
+
+    def ask(self, key: Hashable, item: Item, run: Callable[[Sequence[Item]], Sequence[Result]]) -> asyncio.Future[Result]:
+        """As `submit`, for a task of the running event loop to wait for."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._put(_Asked(key, item, run, future, time.monotonic()))
+        return future
+
+    def _put(self, asked: _Asked) -> None:
         with self._condition:
             if self._is_closed or len(self._waiting) >= self._most_waiting:
                 self._counts.shed += 1
@@ -89,9 +121,8 @@ class Batcher:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
                 self._thread.start()
-            self._waiting.append(_Asked(key, item, run, future, time.monotonic()))
+            self._waiting.append(asked)
             self._condition.notify()
-        return future
 
     def counts(self) -> BatchCounts:
         """What it has done so far, and what waits."""
@@ -108,7 +139,7 @@ class Batcher:
 
     def _work(self) -> None:
         while batch := self._take():
-            alive = [asked for asked in batch if asked.future.set_running_or_notify_cancel()]
+            alive = [asked for asked in batch if asked.begin()]
             with self._condition:
                 self._note(alive, len(batch) - len(alive))
             if alive:
@@ -149,7 +180,23 @@ class Batcher:
                 return
             with self._condition:
                 self._counts.failed += 1
-            batch[0].future.set_exception(error)
+            _tell([_Answer(batch[0].future, None, error)])
             return
-        for asked, result in zip(batch, results, strict=True):
-            asked.future.set_result(result)
+        _tell([_Answer(asked.future, result) for asked, result in zip(batch, results, strict=True)])
+
+
+def _tell(answers: Sequence[_Answer]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Answer]] = {}
+    for answer in answers:
+        if isinstance(answer.future, Future):
+            answer.tell()
+        else:
+            by_loop.setdefault(answer.future.get_loop(), []).append(answer)
+    for loop, own in by_loop.items():
+        with suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+            loop.call_soon_threadsafe(_tell_all, own)
+
+
+def _tell_all(answers: Sequence[_Answer]) -> None:
+    for answer in answers:
+        answer.tell()

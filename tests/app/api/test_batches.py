@@ -1,7 +1,7 @@
 """Many requests at once share batches, and each gets its own; too many are told so, and nobody computes for who has gone."""
 
 import asyncio
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,7 +12,6 @@ from app.api import patience
 from app.forecasting import batcher as batcher_module
 from tests.app.api.conftest import Api, problem_of
 from tests.app.api.trained import add_model
-from tests.app.api.waiting import until
 
 START = "2025-03-01T00:00:00"
 
@@ -59,19 +58,22 @@ def request_with(messages: list[dict[str, Any]]) -> Request:
 
 
 def test_what_nobody_waits_for_any_more_is_given_up() -> None:
-    future: Future[int] = Future()
-    with pytest.raises(ClientDisconnect):
-        asyncio.run(patience.answer_of(request_with([{"type": "http.disconnect"}]), future))
-    until(future.cancelled)
+    async def left() -> bool:
+        waiting: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        with pytest.raises(ClientDisconnect):
+            await patience.answer_of(request_with([{"type": "http.disconnect"}]), waiting)
+        return waiting.cancelled()
+
+    assert asyncio.run(left())
 
 
 def test_an_answer_that_takes_long_is_waited_for_by_who_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "UNWATCHED_SECONDS", 0.001)
     monkeypatch.setattr(patience, "WATCH_SECONDS", 0.001)
-    future: Future[int] = Future()
 
     async def answered() -> int:
-        asyncio.get_running_loop().call_later(0.05, future.set_result, 3)
-        return await patience.answer_of(request_with([]), future)
+        waiting: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.05, waiting.set_result, 3)
+        return await patience.answer_of(request_with([]), waiting)
 
     assert asyncio.run(answered()) == 3

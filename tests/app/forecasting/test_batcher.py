@@ -1,5 +1,6 @@
 """What waits for the same network runs at once; each gets its own; what fails, is given up or is too much harms nobody else."""
 
+import asyncio
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -113,3 +114,36 @@ def test_what_waits_when_it_ends_is_still_answered() -> None:
     assert [one.result(0) for one in asked] == [1, 4]
     with pytest.raises(UnavailableError):
         batcher.submit("a", 3, desk.run)
+
+
+def test_who_waits_on_an_event_loop_is_told_together(batcher: Batcher, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, told = Desk(), list[int]()
+    held(batcher, desk)
+
+    async def ask() -> list[int | BaseException]:
+        loop = asyncio.get_running_loop()
+        call = loop.call_soon_threadsafe
+        monkeypatch.setattr(loop, "call_soon_threadsafe", lambda run, answers: (told.append(len(answers)), call(run, answers)))
+        asked = [batcher.ask("a", item, desk.run) for item in (1, 2, 3, 4)]
+        asked[2].cancel()
+        failing = batcher.ask("b", -5, desk.run)
+        desk.gate.set()
+        return await asyncio.gather(*asked, failing, return_exceptions=True)
+
+    *squares, failed = asyncio.run(ask())
+    assert [squares[0], squares[1], squares[3]] == [1, 4, 16]
+    assert isinstance(squares[2], asyncio.CancelledError)
+    assert isinstance(failed, InputError)
+    assert told == [3, 1]
+    assert desk.batches == [[0], [1, 2, 4], [-5]]
+
+
+def test_a_loop_that_has_ended_is_not_told(batcher: Batcher) -> None:
+    desk = Desk()
+
+    async def ask() -> None:
+        batcher.ask("a", 1, desk.run)
+
+    asyncio.run(ask())
+    desk.gate.set()
+    assert batcher.submit("a", 2, desk.run).result(SECONDS) == 4
