@@ -25,8 +25,9 @@ from app.store.database import Database
 from app.store.keys import create_key, ensure_owner
 from app.store.migrate import migrate
 from bench.pinned import uvicorn
+from bench.servers import CONTEXT
 from bench.service import resident_mebibytes
-from bench.serving import CONTEXT, START, forecaster_of, model_row
+from bench.serving import START, forecaster_of, model_row
 
 MODELS = int(os.environ.get("BENCH_MODELS", "10000"))
 UNITS = 72

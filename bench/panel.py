@@ -32,7 +32,8 @@ from app.store.datasets import NewDataset, insert_dataset
 from app.store.jobs import NewJob, get_job, insert_job
 from app.store.keys import ensure_owner
 from app.store.migrate import migrate
-from bench.serving import HORIZON, forecaster_of
+from bench.servers import HORIZON
+from bench.serving import forecaster_of
 from worker.attempt import Workplace
 from worker.runner import run_job
 

@@ -37,9 +37,9 @@ from app.store.migrate import migrate
 from app.store.tables import ModelRow
 from bench.load import Load, measure
 from bench.pinned import Server, uvicorn
-from bench.servers import bentoml, litserve, trace
+from bench.servers import CONTEXT, HORIZON, bentoml, litserve, trace
 
-CONTEXT, HORIZON, UNITS = 96, 24, 64
+UNITS = 64
 CLIENTS = (1, 8, 32, 64)
 SECONDS = float(os.environ.get("BENCH_SECONDS", "1.5"))
 ROUNDS = 5

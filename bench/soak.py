@@ -30,8 +30,9 @@ from app.forecasting.checkpoint import load
 from app.forecasting.forecaster import Forecast, Forecaster
 from app.forecasting.histories import History
 from app.forecasting.observations import Observation
+from bench.servers import CONTEXT, HORIZON
 from bench.service import resident_mebibytes
-from bench.serving import CONTEXT, HORIZON, UNITS
+from bench.serving import UNITS
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "600"))
 START = np.datetime64("2024-01-01", "us")
