@@ -18,6 +18,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -116,14 +118,23 @@ class OwnMemory:
             self.peak = max(self.peak, int(found[1]) / 1024 if found else 0.0)
 
 
-def confine(limit: str) -> None:
-    """Moves this process into a memory control group of so many bytes; more ends it."""
+@contextmanager
+def confined(limit: str | None) -> Iterator[None]:
+    """A block in which this process has so many bytes, as a memory control group counts them; more ends it. None for no limit."""
+    if limit is None:
+        yield
+        return
     first = Path("/sys/fs/cgroup/memory")
     group, name = (first, "memory.limit_in_bytes") if first.is_dir() else (first.parent, "memory.max")
-    own = group / f"braidcast-bench-{os.getpid()}"
+    own, process = group / f"braidcast-bench-{os.getpid()}", str(os.getpid())
     own.mkdir()
     (own / name).write_text(limit)
-    (own / "cgroup.procs").write_text(str(os.getpid()))
+    (own / "cgroup.procs").write_text(process)
+    try:
+        yield
+    finally:
+        (group / "cgroup.procs").write_text(process)
+        own.rmdir()
 
 
 def work(home: Path, job_id: str, owner: str) -> Run:
@@ -132,11 +143,9 @@ def work(home: Path, job_id: str, owner: str) -> Run:
     Raises:
         SystemExit: it did not succeed.
     """
-    if limit := os.environ.get("BENCH_LIMIT"):
-        confine(limit)
     database, artifacts = Database(f"sqlite:///{home / 'braidcast.db'}"), LocalArtifacts(home / "artifacts")
     began_at = time.perf_counter()
-    with OwnMemory() as memory:
+    with confined(os.environ.get("BENCH_LIMIT")), OwnMemory() as memory:
         run_job(job_id, Workplace(database, artifacts, LEASE_SECONDS, 1), threading.Event())
     seconds = time.perf_counter() - began_at
     with database.read() as db:
