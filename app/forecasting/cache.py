@@ -49,7 +49,7 @@ class ForecasterCache:
 
     Args:
         read: gives the bytes of a digest.
-        max_bytes: of the artifacts whose forecasters are held; the one used last stays, whatever its size.
+        max_bytes: of the artifacts whose forecasters are held, and of weights packed beside them; the one used last stays in any case.
     """
 
     def __init__(self, read: Callable[[str], bytes], max_bytes: int) -> None:
@@ -118,8 +118,7 @@ class ForecasterCache:
         try:
             content = self._read(digest)
             forecaster = load(content)
-            for network in forecaster.members:
-                pack_cells(network)
+            size = len(content) + sum(pack_cells(network) for network in forecaster.members)
         except BaseException as error:  # noqa: BLE001 whoever waits for this load gets the error too
             with self._lock:
                 entry.failed_at = time.monotonic()
@@ -127,7 +126,7 @@ class ForecasterCache:
             entry.future.set_exception(error)
             return
         with self._lock:
-            entry.size_bytes = len(content)
+            entry.size_bytes = size
             self._counts.loads += 1
             self._evict()
         entry.future.set_result(forecaster)

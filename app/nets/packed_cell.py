@@ -19,7 +19,7 @@ LARGEST_LOOPED = 16
 LSTM_MODE = 2
 """What torch calls an LSTM by among the networks that its kernel knows."""
 
-HAS_KERNEL = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_reorder_mkldnn_rnn_layer_weight")
+HAS_KERNEL = hasattr(torch.ops.mkldnn, "_reorder_mkldnn_rnn_layer_weight")
 """Whether torch was built with oneDNN, as it is for x86."""
 
 
@@ -83,22 +83,32 @@ class PackedLstm(Recurrence):
             found: tuple[Tensor, CellState] = self.cell(sequence, state)
             return found
         by_time = sequence.transpose(0, 1).contiguous()  # the kernel takes memory as it lies
-        before = [part.contiguous() for part in state]
+        hidden, memory = state
+        weight, recurrent, bias, no_bias = self._weights
         output, hidden, memory, _ = torch.mkldnn_rnn_layer(
-            by_time, *self._weights, *before, False, [], LSTM_MODE, self.cell.units, 1, True, False, False, False
-        )
+            by_time, weight, recurrent, bias, no_bias, hidden.contiguous(), memory.contiguous(),
+            False, [], LSTM_MODE, self.cell.units, 1, True, False, False, False,
+        )  # fmt: skip
         return output.transpose(0, 1), (hidden, memory)
 
 
-def pack_cells(network: nn.Module) -> None:
-    """Have a network's cells step faster where they can; it answers the same, and is not to be trained or written any more."""
+def pack_cells(network: nn.Module) -> int:
+    """Have a network's cells step faster where they can; it answers the same, and is not to be trained, moved or written any more.
+
+    Returns:
+        Bytes of the weights that stand packed beside the network's own.
+    """
+    size = 0
     for module in network.modules():
         for name, inner in module.named_children():
             if isinstance(inner, Cell) and not isinstance(module, PackedCell | PackedLstm):
-                setattr(module, name, _packed(inner).eval())
+                packed = _packed(inner)
+                setattr(module, name, packed.eval())
+                size += 0 if packed is inner else sum(parameter.nbytes for parameter in inner.parameters())
+    return size
 
 
 def _packed(cell: Cell) -> Recurrence:
     if type(cell) is not LstmCell:
         return PackedCell(cell)
-    return PackedLstm(cell) if HAS_KERNEL else cell
+    return PackedLstm(cell) if HAS_KERNEL and cell.bias.device.type == "cpu" else cell

@@ -123,7 +123,12 @@ def test_who_waits_on_an_event_loop_is_told_together(batcher: Batcher, monkeypat
     async def ask() -> list[int | BaseException]:
         loop = asyncio.get_running_loop()
         call = loop.call_soon_threadsafe
-        monkeypatch.setattr(loop, "call_soon_threadsafe", lambda run, answers: (told.append(len(answers)), call(run, answers)))
+
+        def note(run: Any, answers: Sequence[Any]) -> asyncio.Handle:
+            told.append(len(answers))
+            return call(run, answers)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", note)
         asked = [batcher.ask("a", item, desk.run) for item in (1, 2, 3, 4)]
         asked[2].cancel()
         failing = batcher.ask("b", -5, desk.run)

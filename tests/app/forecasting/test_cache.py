@@ -9,11 +9,12 @@ import pytest
 from app.errors import NotFoundError
 from app.forecasting import cache as cache_module
 from app.forecasting.cache import ForecasterCache
-from app.forecasting.checkpoint import dump
+from app.forecasting.checkpoint import dump, load
+from app.nets.packed_cell import pack_cells
 from tests.app.forecasting.examples import forecaster_of
 
 CONTENT = {str(seed): dump(forecaster_of(seed)) for seed in range(4)}
-SIZE = len(CONTENT["0"])
+SIZE = len(CONTENT["0"]) + pack_cells(load(CONTENT["0"]).network)
 
 
 class Shelf:
