@@ -88,7 +88,7 @@ def _start(value: str | int, freq: Frequency, forecaster: Forecaster, pointer: s
         moment = read_moment(value, forecaster.time_kind)
     except SeriesError as error:
         raise ForecastError(error.detail, code="time", pointer=pointer) from error
-    if freq.shift(as_times([moment]), 0)[0] != moment:
+    if freq.is_calendar and freq.shift(as_times([moment]), 0)[0] != moment:
         sentence = (
             f"start is {value!r}, which is no step of the frequency {forecaster.freq}; send the first day of the period that it means"
         )
