@@ -15,10 +15,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from app.forecasting.carried import Carrier
 from app.forecasting.checkpoint import dump, load
@@ -26,6 +27,7 @@ from app.forecasting.forecaster import Forecaster
 from app.forecasting.histories import History
 from app.forecasting.observations import Observation
 from app.nets.build import build
+from app.nets.cells import ElmanCell, GruCell, LstmCell, Recurrence
 from app.nets.heads import RESIDUAL_LEVELS
 from app.nets.packed_cell import pack_cells
 from app.series.scaling import CovariateScaling
@@ -173,6 +175,24 @@ def _whole(forecaster: Forecaster, length: int) -> float:
     return _microseconds(encode, 20 if length > HISTORIES[1] else 200)
 
 
+def layers() -> None:
+    """Compute of one layer of 64 units over a context of one series: by torch's kernel, and as it serves."""
+    print(f"\n{'layer':8} {'torch us':>12} {'served us':>12}")
+    for name, cell in (("lstm", LstmCell(UNITS, UNITS)), ("gru", GruCell(UNITS, UNITS)), ("elman", ElmanCell(UNITS, UNITS, "tanh"))):
+        cell.initialise()
+        cell.eval().requires_grad_(requires_grad=False)
+        served = nn.Sequential(cell)
+        pack_cells(served)
+        sequence = torch.randn(1, CONTEXT, UNITS)
+        with torch.inference_mode():
+            taken = [_microseconds(partial(_over, one, sequence)) for one in (cell, cast(Recurrence, served[0]))]
+        print(f"{name:8} {' '.join(f'{one:12.0f}' for one in taken)}", flush=True)
+
+
+def _over(layer: Recurrence, sequence: Tensor) -> object:
+    return layer(sequence, layer.start(sequence))
+
+
 def _microseconds(run: Callable[[], object], times: int = 500) -> float:
     run()
     taken = []
@@ -185,7 +205,7 @@ def _microseconds(run: Callable[[], object], times: int = 500) -> float:
 
 
 def main() -> None:
-    """Prints both tables."""
+    """Prints the tables."""
     torch.set_num_threads(1)
     allowed = os.sched_getaffinity(0)
     print(f"{'service':20} {'clients':>8} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8} {'a second':>9} {'failures':>9}")
@@ -194,6 +214,7 @@ def main() -> None:
         if len(allowed) > 1:
             os.sched_setaffinity(0, {min(allowed)})
         over_http(Path(home))
+    layers()
     print(f"\n{'cell':8} {'history':>10} {'observe us':>12} {'forecast us':>12} {'window us':>12} {'encode us':>12}")
     for cell in ("lstm", "gru"):
         sessions(cell)
