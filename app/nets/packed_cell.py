@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
@@ -24,17 +25,17 @@ HAS_KERNEL = hasattr(torch.ops.mkldnn, "_reorder_mkldnn_rnn_layer_weight")
 
 
 class PackedCell(Recurrence):
-    """A cell that steps in numpy where few rows go through it and nobody learns.
+    """A cell that steps faster on a processor where nobody learns, and as ever elsewhere.
 
     Args:
         cell: the cell.
+        largest: rows up to which it does; None for any number.
     """
 
-    def __init__(self, cell: Cell) -> None:
+    def __init__(self, cell: Cell, largest: int | None = None) -> None:
         super().__init__()
         self.cell = cell
-        self.packed = pack(cell)
-        self._largest = 1 if isinstance(cell, GruCell | ElmanCell) else LARGEST_LOOPED
+        self._largest = largest
 
     def start(self, sequence: Sequence) -> CellState:
         """See `Recurrence`."""
@@ -42,9 +43,30 @@ class PackedCell(Recurrence):
 
     def forward(self, sequence: Sequence, state: CellState) -> tuple[Hidden, CellState]:
         """See `Recurrence`."""
-        if len(sequence) > self._largest or torch.is_grad_enabled() or sequence.device.type != "cpu":
+        is_large = self._largest is not None and len(sequence) > self._largest
+        if is_large or torch.is_grad_enabled() or sequence.device.type != "cpu":
             found: tuple[Tensor, CellState] = self.cell(sequence, state)
             return found
+        return self.step(sequence, state)
+
+    @abstractmethod
+    def step(self, sequence: Sequence, state: CellState) -> tuple[Hidden, CellState]:
+        """As `forward`, faster."""
+
+
+class NumpyCell(PackedCell):
+    """A cell that steps in numpy.
+
+    Args:
+        cell: the cell.
+    """
+
+    def __init__(self, cell: Cell) -> None:
+        super().__init__(cell, 1 if isinstance(cell, GruCell | ElmanCell) else LARGEST_LOOPED)
+        self.packed = pack(cell)
+
+    def step(self, sequence: Sequence, state: CellState) -> tuple[Hidden, CellState]:
+        """See `PackedCell`."""
         driven = np.ascontiguousarray(self.packed.drive(sequence.numpy()).swapaxes(0, 1))
         moved: tuple[npt.NDArray[Any], ...] = tuple(part.numpy() for part in state)
         follow, advance = self.packed.follow, self.packed.advance
@@ -58,7 +80,7 @@ class PackedCell(Recurrence):
         return torch.from_numpy(np.stack(outputs, axis=1)), tuple(torch.from_numpy(part) for part in moved)
 
 
-class PackedLstm(Recurrence):
+class PackedLstm(PackedCell):
     """An LSTM whose weights lie as the kernel of oneDNN reads them; torch puts them so at each call, a fifth of 96 steps of one row.
 
     Args:
@@ -66,22 +88,14 @@ class PackedLstm(Recurrence):
     """
 
     def __init__(self, cell: LstmCell) -> None:
-        super().__init__()
-        self.cell = cell
+        super().__init__(cell)
         with torch.inference_mode():
             weights = (cell.input_weight, cell.recurrent_weight)
             ready = torch.ops.mkldnn._reorder_mkldnn_rnn_layer_weight(*weights, cell.units, False, True, False)
             self._weights = (*ready, cell.bias.detach(), cell.get_buffer("no_bias"))
 
-    def start(self, sequence: Sequence) -> CellState:
-        """See `Recurrence`."""
-        return self.cell.start(sequence)
-
-    def forward(self, sequence: Sequence, state: CellState) -> tuple[Hidden, CellState]:
-        """See `Recurrence`."""
-        if torch.is_grad_enabled() or sequence.device.type != "cpu":
-            found: tuple[Tensor, CellState] = self.cell(sequence, state)
-            return found
+    def step(self, sequence: Sequence, state: CellState) -> tuple[Hidden, CellState]:
+        """See `PackedCell`."""
         by_time = sequence.transpose(0, 1).contiguous()  # the kernel takes memory as it lies
         hidden, memory = state
         weight, recurrent, bias, no_bias = self._weights
@@ -101,7 +115,7 @@ def pack_cells(network: nn.Module) -> int:
     size = 0
     for module in network.modules():
         for name, inner in module.named_children():
-            if isinstance(inner, Cell) and not isinstance(module, PackedCell | PackedLstm):
+            if isinstance(inner, Cell) and not isinstance(module, PackedCell):
                 packed = _packed(inner)
                 setattr(module, name, packed.eval())
                 size += 0 if packed is inner else sum(parameter.nbytes for parameter in inner.parameters())
@@ -110,5 +124,5 @@ def pack_cells(network: nn.Module) -> int:
 
 def _packed(cell: Cell) -> Recurrence:
     if type(cell) is not LstmCell:
-        return PackedCell(cell)
+        return NumpyCell(cell)
     return PackedLstm(cell) if HAS_KERNEL and cell.bias.device.type == "cpu" else cell

@@ -15,7 +15,7 @@ from app.nets.blocks import Affine, Function, Layer, Normalised, SequenceDropout
 from app.nets.cells import Cell
 from app.nets.feedforward import Convolution, Lagged
 from app.nets.packed import Rows, State, numbers, pack, sigmoid
-from app.nets.packed_cell import PackedCell, PackedLstm
+from app.nets.packed_cell import PackedCell
 from app.nets.pooling import LargestStep, MeanStep, NewestStep
 from app.nets.wrappers import Dilated, Past, Stepwise
 
@@ -79,7 +79,7 @@ def _layer(module: Layer) -> Step:
 
 def _move(recurrence: nn.Module) -> Move:
     match recurrence:
-        case PackedCell() | PackedLstm():
+        case PackedCell():
             return _cell(recurrence.cell)
         case Cell():
             return _cell(recurrence)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from torch import Tensor
 
 from app.nets.build import Network, build
-from app.nets.packed_cell import PackedCell, PackedLstm, pack_cells
+from app.nets.packed_cell import PackedCell, pack_cells
 from app.nets.steps import compile_step
 from app.spec.blocks import ALL_KINDS, Model, every
 from app.spec.forecaster import ForecasterSpec
@@ -119,4 +119,4 @@ def test_every_cell_is_packed_and_answers_the_same(cell: dict[str, Any]) -> None
     check_packed(document)
     network = built(parse_spec(read_all(document)))
     pack_cells(network)
-    assert any(isinstance(module, PackedCell | PackedLstm) for module in network.modules())
+    assert any(isinstance(module, PackedCell) for module in network.modules())
