@@ -169,12 +169,12 @@ def is_whole(network: dict[str, Any]) -> bool:
 @st.composite
 def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]:
     """Whole documents with context and horizon."""
-    horizon, scaling = draw(st.integers(1, 5)), draw(st.sampled_from(["mean_abs", "standard", "log", "none"]))
+    horizon, scaling = draw(st.integers(1, 5)), draw(st.sampled_from(["mean_abs", "standard", "log", "standard_log", "none"]))
     network = draw(networks(carries_state=carries_state))
     is_apart = network.get("blocks", [network])[0]["kind"] in {"instance_norm", "smooth"}
     decoder = draw(_decoders(horizon, carries_state=_carries_state(network), is_apart=is_apart))
     is_positive = scaling in {"mean_abs", "none"} and not is_apart
-    sampled = [head for head in SAMPLED if scaling != "log" or head["kind"] != "student_t"]
+    sampled = [head for head in SAMPLED if not scaling.endswith("log") or head["kind"] != "student_t"]
     heads = [*sampled, *(POSITIVE if is_positive else []), *([] if decoder["kind"] == "recursive" else OF_ONE)]
     head = draw(st.sampled_from(heads))
     is_counted = decoder["kind"] != "recursive" and not is_apart and head not in POSITIVE

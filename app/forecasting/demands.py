@@ -59,7 +59,7 @@ def check_target(spec: ForecasterSpec, whose: str, target: npt.NDArray[np.float6
     Raises:
         ForecastError: one is not above zero, and the scaling takes logarithms.
     """
-    if spec.scaling.target != "log":
+    if not spec.scaling.is_log:
         return
     wrong = np.flatnonzero(target <= 0)
     if len(wrong):

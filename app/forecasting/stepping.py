@@ -64,7 +64,7 @@ class StepReader:
         self._spec = spec
         self.frequency = parse_frequency(freq)
         self._scaling = scaling
-        self._horizon, self.is_log = spec.horizon or 1, spec.scaling.target == "log"
+        self._horizon, self.is_log = spec.horizon or 1, spec.scaling.is_log
         self._ahead = 1 if reads_next(spec) else 0
         self.covariates = covariates_of(spec)
         self.statics = tuple(statics_of(spec))

@@ -93,7 +93,7 @@ class WindowSource:
         self._spec = spec
         self._context, self._horizon, self._reach = spec.context or 1, spec.horizon or 1, reach_of(spec)
         self._device = device
-        self._is_recursive, self._is_log = isinstance(spec.decoder, RecursiveDecoder), spec.scaling.target == "log"
+        self._is_recursive, self._is_log = isinstance(spec.decoder, RecursiveDecoder), spec.scaling.is_log
         self._columns = {name: Column(values, device) for name, values in _scaled(spec, panel, scaling).items()}
         features = tuple(dict.fromkeys(feature for group in spec.inputs.values() for feature in group.features))
         groups = panel.groups(STEPS_AT_ONCE) if features else ()
@@ -230,7 +230,7 @@ class WindowSource:
                 return zeros, zeros + 1.0
             case "mean_abs":
                 return zeros, usable(mean_of(filled.abs(), observed))
-            case "standard":
+            case "standard" | "standard_log":
                 shift = mean_of(filled, observed)
                 return shift, usable(mean_of((filled - shift[:, None]) ** 2, observed).sqrt())
             case "log":
@@ -275,4 +275,4 @@ def _nothing_observed(
 def _scaled(spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling) -> Mapping[str, npt.NDArray[np.float64]]:
     covariates = {name: panel.columns[name] for name in columns_of(spec)}
     target = panel.columns[TARGET]
-    return {TARGET: np.log(target) if spec.scaling.target == "log" else target, **scaling.apply(covariates)}
+    return {TARGET: np.log(target) if spec.scaling.is_log else target, **scaling.apply(covariates)}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 Values = npt.NDArray[np.float64]
-TargetScaling = Literal["mean_abs", "standard", "log", "none"]
+TargetScaling = Literal["mean_abs", "standard", "log", "standard_log", "none"]
 
 SMALLEST_SCALE = 1e-12
 """Below this a scale is taken for zero, and 1 is used: the values are constant and stay finite."""
@@ -61,7 +61,7 @@ class WindowScaling:
 
     @classmethod
     def fit(cls, context: Values, kind: TargetScaling) -> WindowScaling:
-        """Measures windows [batch, context], of values above zero for `log`; one with nothing observed gets shift 0 and scale 1."""
+        """Measures windows [batch, context], of values above zero for logarithms; one with nothing observed gets shift 0 and scale 1."""
         zeros, ones = np.zeros(len(context)), np.ones(len(context))
         match kind:
             case "none":
@@ -73,6 +73,8 @@ class WindowScaling:
                 return cls(shift, _scale(np.sqrt(_row_mean((context - shift[:, None]) ** 2))))
             case "log":
                 return cls(_row_mean(np.log(context)), ones, is_log=True)
+            case "standard_log":
+                return replace(cls.fit(np.log(context), "standard"), is_log=True)
             case _:
                 assert_never(kind)
 

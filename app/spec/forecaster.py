@@ -18,6 +18,9 @@ from app.spec.training import Training
 
 Steps = Annotated[int, Field(ge=1, le=100_000)]
 
+LOGARITHMS = ("log", "standard_log")
+"""Scalings that want values above zero."""
+
 
 class Scaling(Description):
     """What values are divided by before the network sees them.
@@ -25,7 +28,8 @@ class Scaling(Description):
     Attributes:
         target: per window, from the observed values of its context: `mean_abs` divides by the mean of |y|, `standard` subtracts the mean
             and divides by the standard deviation, `log` takes logarithms and subtracts their mean, which is to divide by the geometric
-            mean and then take them, and wants values above zero; `none` leaves them.
+            mean and then take them, `standard_log` divides these by their standard deviation as well; both want values above zero.
+            `none` leaves them.
         baseline: what forecasts are counted from, at every step of the horizon: `last`, the newest value, or `season`, the value whole
             seasons before, so that a network that gives zeros repeats the last season; `none` leaves them. What was not observed is the
             last value before it, and the window's mean where there is none.
@@ -33,10 +37,15 @@ class Scaling(Description):
         covariates: `standard` with the mean and deviation of the training part, `none` leaves them.
     """
 
-    target: Literal["mean_abs", "standard", "log", "none"] = "mean_abs"
+    target: Literal["mean_abs", "standard", "log", "standard_log", "none"] = "mean_abs"
     baseline: Literal["none", "last", "season"] = "none"
     season: Steps | None = None
     covariates: Literal["standard", "none"] = "standard"
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the target is read and learnt by its logarithms."""
+        return self.target in LOGARITHMS
 
     @property
     def baseline_lag(self) -> int | None:

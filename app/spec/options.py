@@ -9,7 +9,7 @@ from app.spec.blocks import Model, every
 from app.spec.cells import AnyCell, Cell, Lstm
 from app.spec.decoder_options import decoder_faults
 from app.spec.decoders import RecursiveDecoder, lags_of_decoder
-from app.spec.forecaster import COUNT_HEADS, POSITIVE_HEADS, ForecasterSpec, PointHead, QuantilesHead, Scaling, StudentHead
+from app.spec.forecaster import COUNT_HEADS, LOGARITHMS, POSITIVE_HEADS, ForecasterSpec, PointHead, QuantilesHead, Scaling, StudentHead
 from app.spec.inputs import Input
 from app.spec.leaves import Attention, Conv, InstanceNorm, Lags, Leaf, Segment, SeriesBlock, Smooth, Whole
 from app.spec.shapes import VECTOR, input_width, targets_of, width_after
@@ -19,7 +19,7 @@ from app.spec.walk import Output
 WANT_STEPS = (AnyCell, Conv, Attention, Segment, Lags, *get_args(Whole), *get_args(SeriesBlock))
 """Blocks that make nothing of a single vector."""
 
-BELOW_ZERO = ("standard", "log")
+BELOW_ZERO = ("standard", *LOGARITHMS)
 """Scalings that make numbers below zero of values above it."""
 
 
@@ -57,7 +57,7 @@ def _scaling_faults(spec: ForecasterSpec) -> Iterator[Option]:
         what = "counts" if isinstance(head, COUNT_HEADS) else "values from zero on"
         sentence = f"the head {head.kind!r} is of {what}, which {scaling!r} makes numbers below zero of; use 'mean_abs' or 'none'"
         yield "scaling/target", "not_for_counts", sentence
-    if isinstance(head, StudentHead) and scaling == "log":
+    if isinstance(head, StudentHead) and spec.scaling.is_log:
         sentence = "the exponential of a value of 'student_t' has no finite mean, so that there is none to forecast"
         yield "scaling/target", "no_mean", f"{sentence}; use the head 'normal', 'mixture' or 'quantiles', or another scaling"
 

@@ -51,9 +51,9 @@ def prepare(spec: ForecasterSpec, panel: Panel, device: torch.device) -> Materia
     smoothing = next((block for block in every(spec.network) if isinstance(block, Smooth)), None)
     if smoothing is not None and smoothing.form == "multiplicative":
         _check_positive(panel, "a 'smooth' block multiplies level and season", "use its form 'additive'", "#/architecture/network")
-    if spec.scaling.target == "log":
+    if spec.scaling.is_log:
         way_out = "use the scaling 'mean_abs' or 'standard'"
-        _check_positive(panel, "the scaling 'log' takes logarithms", way_out, "#/architecture/scaling/target")
+        _check_positive(panel, f"the scaling {spec.scaling.target!r} takes logarithms", way_out, "#/architecture/scaling/target")
     panel = panel.after_missing((spec.context or 1) - spec.least_context)
     split = split_panel(panel, spec.context or 1, spec.horizon or 1)
     if len(split.train) == 0:

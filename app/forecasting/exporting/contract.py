@@ -80,9 +80,6 @@ def export_faults(spec: ForecasterSpec) -> Iterator[Fault]:
     if isinstance(spec.decoder, RecursiveDecoder):
         sentence = "decoder: 'recursive' draws its forecasts as sample paths, and a graph draws nothing; train one with another decoder"
         yield Fault("#/decoder", "not_exportable", sentence)
-    if spec.scaling.target == "log":
-        sentence = "scaling.target: 'log' takes means back by exponentials of the whole distribution, which no graph here does yet"
-        yield Fault("#/scaling/target", "not_exportable", f"{sentence}; train one with another scaling")
     if spec.training.contexts:
         sentence = "training.contexts: members that look back less far begin their states later, and a graph has one beginning for all"
         yield Fault("#/training/contexts", "not_exportable", f"{sentence}; train one with 'members' alone")

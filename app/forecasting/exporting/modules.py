@@ -39,8 +39,10 @@ class Units(nn.Module):
     def __init__(self, forecaster: Forecaster) -> None:
         super().__init__()
         self._scaling = forecaster.scaling
-        self._kind = forecaster.spec.scaling.target
-        self._covariates = Contract(forecaster.spec).covariates
+        self._kind, self._is_log = forecaster.spec.scaling.target, forecaster.spec.scaling.is_log
+        contract = Contract(forecaster.spec)
+        self._covariates = contract.covariates
+        self._of_target = [name == TARGET or name.startswith("lag/") for name in contract.steps]
 
     def forward(self, begin: Tensor, shift: Tensor, scale: Tensor, last: Tensor, *steps: Tensor) -> tuple[Tensor, ...]:
         """Shift and scale [batch], fillers [batch, 1 + covariates], and all steps [batch, time, given].
@@ -52,6 +54,8 @@ class Units(nn.Module):
             last: before.
             *steps: [batch, time] each: the target, its covariates, and what else is read.
         """
+        if self._is_log:
+            steps = tuple(values.log() if is_target else values for values, is_target in zip(steps, self._of_target, strict=True))
         seen = [values.isfinite() for values in steps[: 1 + len(self._covariates)]]
         target = mean_of(steps[0], seen[0])
         own = [target]
@@ -68,10 +72,10 @@ class Units(nn.Module):
                 return torch.zeros_like(mean), torch.ones_like(mean)
             case "mean_abs":
                 return torch.zeros_like(mean), usable(mean_of(target.abs(), seen))
-            case "standard":
+            case "standard" | "standard_log":
                 return mean, usable(mean_of((target - mean[:, None]) ** 2, seen).sqrt())
             case "log":
-                raise AssertionError(self._kind)  # see `export_faults`
+                return mean, torch.ones_like(mean)
 
 
 class Step(nn.Module):
@@ -134,7 +138,7 @@ class Step(nn.Module):
         own += [(row[:, self._places[f"lag/{lag}"]] - shift) / scale for lag in group.lag_steps]
         own += [row[:, self._places[name]] for name in turns_of(group)]
         own += [row[:, self._places["age"]].log1p()] if group.age else []
-        own += [scale.log()] if group.scale else []
+        own += [shift if self._spec.scaling.is_log else scale.log()] if group.scale else []
         return torch.stack(own, dim=1).float()[:, None]
 
 
@@ -157,6 +161,7 @@ class Answer(nn.Module):
         super().__init__()
         self.networks = nn.ModuleList(forecaster.members)
         self._spec, self._scaling, self._head = forecaster.spec, forecaster.scaling, forecaster.head
+        self._is_log, self._horizon = forecaster.spec.scaling.is_log, forecaster.horizon
         self._places = {name: place for place, name in enumerate(Contract(forecaster.spec).ahead)}
         ranks = torch.tensor([[tuple(levels)]], dtype=torch.float64)
         head = self._head
@@ -179,16 +184,28 @@ class Answer(nn.Module):
             scale: [batch].
             *rest: the newest features of each network, [batch, width], and what is known ahead, [batch, horizon] each.
         """
-        newest, ahead = rest[: len(self.networks)], rest[len(self.networks) :]
+        newest, ahead = rest[: len(self.networks)], self._told(rest[len(self.networks) :])
         known = self._known(ahead, shift, scale)
         baseline = ahead[self._places["baseline"]] if "baseline" in self._places else shift[:, None]
         found: list[list[Tensor]] = []
         for network, features in zip(self.networks, newest, strict=True):
             raw = network.decode(features, known)  # type: ignore[operator]  # a module list knows modules alone
-            mean = self._head.mean(raw, scale).double() * scale[:, None] + baseline
             spread = (self._quantiles(raw).double() * scale[:, None, None] + baseline[:, :, None],) if self._has_quantiles else ()
-            found.append([mean, *spread])
+            found.append([self._mean(raw, scale, baseline), *(part.exp() if self._is_log else part for part in spread)])
         return tuple(_median(list(parts)) for parts in zip(*found, strict=True))
+
+    def _told(self, ahead: Sequence[Tensor]) -> Sequence[Tensor]:
+        """What is known ahead, with logarithms of what is of the target, where it is learnt by these."""
+        if not self._is_log:
+            return ahead
+        is_target = [name == "baseline" or name.startswith("future/lag/") for name in self._places]
+        return [values.log() if one else values for values, one in zip(ahead, is_target, strict=True)]
+
+    def _mean(self, raw: Tensor, scale: Tensor, baseline: Tensor) -> Tensor:
+        if self._is_log:
+            factor = scale[:, None].expand(-1, self._horizon)
+            return self._head.exponential_mean(raw.double(), factor, baseline.expand(-1, self._horizon))
+        return self._head.mean(raw, scale).double() * scale[:, None] + baseline
 
     def _known(self, ahead: Sequence[Tensor], shift: Tensor, scale: Tensor) -> Tensor:
         known: list[Tensor] = []
@@ -199,8 +216,7 @@ class Answer(nn.Module):
             known += [ahead[self._places[f"future/{name}"]] for name in turns_of(group)]
             known += [ahead[self._places["future/age"]].log1p()] if group.age else []
         known += self._lags(ahead, lags_of_decoder(self._spec.decoder), shift, scale)
-        horizon = self._spec.horizon or 1
-        return torch.stack(known, dim=2).float() if known else shift.new_zeros(shift.shape[0], horizon, 0).float()
+        return torch.stack(known, dim=2).float() if known else shift.new_zeros(shift.shape[0], self._horizon, 0).float()
 
     def _lags(self, ahead: Sequence[Tensor], lags: Sequence[int], shift: Tensor, scale: Tensor) -> list[Tensor]:
         return [(ahead[self._places[f"future/lag/{lag}"]] - shift[:, None]) / scale[:, None] for lag in lags]

@@ -58,6 +58,20 @@ def test_quantiles_and_paths_are_exponentials_of_those_of_the_logarithms(head: s
     assert (found.quantiles[0.1] <= found.quantiles[0.9]).all()
 
 
+@pytest.mark.parametrize("baseline", [{}, {"baseline": "season", "season": 3}])
+@pytest.mark.parametrize("head", HEADS)
+def test_standard_logarithms_are_logarithms_standardised(head: str, baseline: dict[str, Any]) -> None:
+    inputs = {"target": {"columns": ["y"], "lags": [2]}}
+    of_logarithms, plain = (
+        forecaster_of(head=HEADS[head], inputs=inputs, scaling={"target": f"standard{end}", **baseline}) for end in ("_log", "")
+    )
+    plain = replace(plain, network=of_logarithms.network)
+    (found,) = of_logarithms.predict([HISTORY], (0.1, 0.5, 0.9))
+    (other,) = plain.predict([replace(HISTORY, columns={"y": np.log(HISTORY.columns["y"])})], (0.1, 0.5, 0.9))
+    for level in found.quantiles:
+        np.testing.assert_allclose(found.quantiles[level], np.exp(other.quantiles[level]), rtol=1e-5)
+
+
 @pytest.mark.parametrize("by", ["mean", "revin"])
 @pytest.mark.parametrize("head", ["normal", "mixture"])
 def test_the_mean_is_that_of_all_quantiles_and_not_the_exponential_of_the_mean(head: str, by: str) -> None:
@@ -78,10 +92,11 @@ def test_the_mean_of_a_point_head_is_that_of_its_residuals_where_it_has_learnt_m
     np.testing.assert_allclose(middle.mean, np.exp(other.mean), rtol=1e-4)
 
 
+@pytest.mark.parametrize("scaling", ["log", "standard_log"])
 @pytest.mark.parametrize("decoder", [{"kind": "direct"}, {"kind": "recursive", "paths": 20}])
-def test_values_without_a_logarithm_are_refused_with_their_place(decoder: dict[str, Any]) -> None:
+def test_values_without_a_logarithm_are_refused_with_their_place(decoder: dict[str, Any], scaling: str) -> None:
     inputs = {"target": {"columns": ["y"], "scale": True}}
-    forecaster = forecaster_of(inputs=inputs, scaling={"target": "log"}, decoder=decoder, head={"kind": "normal"})
+    forecaster = forecaster_of(inputs=inputs, scaling={"target": scaling}, decoder=decoder, head={"kind": "normal"})
     values = HISTORY.columns["y"].copy()
     carrier = Carrier(forecaster)
     state = carrier.open([HISTORY])

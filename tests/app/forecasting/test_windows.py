@@ -35,7 +35,7 @@ def windows_of(panel: Panel, cutoffs: list[int], target: str = "mean_abs") -> Wi
     return WindowSource(spec_with(target), panel, scaling, torch.device("cpu")).batch(np.array(cutoffs))
 
 
-@pytest.mark.parametrize("kind", ["mean_abs", "standard", "log", "none"])
+@pytest.mark.parametrize("kind", ["mean_abs", "standard", "log", "standard_log", "none"])
 @pytest.mark.parametrize("gap", [False, True])
 def test_scaling_is_that_of_numpy(kind: TargetScaling, gap: bool) -> None:
     y = 5 + np.random.default_rng(1).normal(size=50)

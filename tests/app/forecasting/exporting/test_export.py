@@ -161,6 +161,13 @@ def test_units_and_quantiles_are_inside(head: str, scaling: dict[str, Any]) -> N
     check_law({**PLAIN, "head": {"kind": head}, "scaling": scaling})
 
 
+@pytest.mark.parametrize("head", ["point", "quantiles", "normal", "mixture"])
+@pytest.mark.parametrize("scaling", [{"target": "log"}, {"target": "standard_log", "baseline": "season", "season": 3}])
+def test_logarithms_are_inside(head: str, scaling: dict[str, Any]) -> None:
+    inputs = {"target": {"columns": ["y"], "scale": True, "lags": [3]}, "known": {"columns": ["x"], "known": "future"}}
+    check_law({**PLAIN, "inputs": inputs, "head": {"kind": head}, "scaling": scaling, "decoder": {"kind": "direct", "lags": [2]}})
+
+
 @pytest.mark.parametrize("head", ["student_t", "mixture"])
 def test_a_head_whose_quantiles_no_graph_can_have_gives_its_mean(head: str) -> None:
     content = export(forecaster_of({**PLAIN, "head": {"kind": head}}), LEVELS)
@@ -199,7 +206,6 @@ def test_weights_stand_in_the_file_once() -> None:
             "parameters of each series",
         ),
         ({"decoder": {"kind": "recursive"}}, "#/decoder", "train one with another decoder"),
-        ({"scaling": {"target": "log"}}, "#/scaling/target", "train one with another scaling"),
         ({"training": {"members": 2, "contexts": [2]}}, "#/training/contexts", "train one with 'members' alone"),
     ],
 )
