@@ -208,7 +208,6 @@ def facts_of(version: DatasetVersionRow, season: int | Sequence[int] | None = No
         shortest=facts["shortest"],
         longest=facts["longest"],
         words=tuple(version.audit["values"]["text_columns"]),
-        is_well_above_zero=facts.get("well_above_zero", False),
     )
 
 

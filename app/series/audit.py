@@ -25,9 +25,6 @@ SENTINELS = (-99.0, -200.0, -999.0, -9999.0, -99999.0, -32768.0, 9999.0, 99999.0
 
 SENTINEL_AT_LEAST = 3
 
-LOWEST_SHARE = 0.001
-"""Of a series' mean: logarithms of values below it would be mostly of how they were rounded."""
-
 
 def inferred(
     time: TimeColumn, stamps: Timestamps, ids: Choice, target: Choice, regular: Regular, freq: str | None
@@ -129,19 +126,6 @@ def target_findings(values: Values, regular: Regular, ids: Ids) -> dict[str, obj
         "leading_zeros": named(ids, (zeros > 0) & ~is_constant & (counts > 0) & _begins_with_zero(values, seen, starts, zeros)),
         "unobserved_series": named(ids, counts == 0),
     }
-
-
-def is_well_above_zero(values: Values, lengths: RowNumbers) -> bool:
-    """Whether each series has values of one order with its mean, so that their logarithms say something: none at zero or below.
-
-    Args:
-        values: the target of all steps, NaN where missing.
-        lengths: of the series.
-    """
-    starts, seen = np.cumsum(lengths) - lengths, np.isfinite(values)
-    means = np.add.reduceat(np.where(seen, values, 0.0), starts) / np.maximum(np.add.reduceat(seen.astype(np.int64), starts), 1)
-    low = np.fmin.reduceat(values, starts)
-    return bool(((low > 0.0) & (low >= LOWEST_SHARE * means) | np.isnan(low)).all() and seen.any())
 
 
 def _begins_with_zero(values: Values, seen: npt.NDArray[np.bool_], starts: RowNumbers, zeros: RowNumbers) -> npt.NDArray[np.bool_]:

@@ -155,7 +155,6 @@ def _table(
     target_values = frame["y"].fill_null(float("nan")).to_numpy()
     audited["series"] = extent | audit.target_findings(target_values, regular, ids)
     facts = {name: extent[name] for name in ("rows", "series", "shortest", "longest", "first", "last")} | {"time_kind": stamps.kind}
-    facts["well_above_zero"] = audit.is_well_above_zero(target_values, regular.lengths)
     freq = regular.grid.freq
     season = find_season(target_values, regular.lengths) if freq.is_integer else freq.season
     audited["inferred"]["freq"]["season"] = season

@@ -19,7 +19,6 @@ class PanelFacts:
         shortest: steps of the shortest series.
         longest: steps of the longest.
         longer_seasons: steps of those that there are beside the shortest.
-        is_well_above_zero: whether all values are, so that logarithms can be taken.
     """
 
     freq: str
@@ -31,7 +30,6 @@ class PanelFacts:
     longest: int
     words: tuple[str, ...] = ()
     longer_seasons: tuple[int, ...] = ()
-    is_well_above_zero: bool = False
 
     @property
     def rows(self) -> int:

@@ -265,19 +265,6 @@ def test_peculiar_series_are_named(read: Read) -> None:
     assert findings["single_observations"] == {"count": 1, "series": ["short"]}
 
 
-@pytest.mark.parametrize(
-    ("values", "is_well_above_zero"),
-    [
-        ("a,2020-01-01,1\na,2020-01-02,\nb,2020-01-01,5000\nb,2020-01-02,2000\n", True),
-        ("a,2020-01-01,1\na,2020-01-02,2\nb,2020-01-01,0\nb,2020-01-02,2000\n", False),
-        ("a,2020-01-01,-1\na,2020-01-02,2\n", False),
-        ("a,2020-01-01,1\na,2020-01-02,5000\n", False),
-    ],
-)
-def test_values_whose_logarithms_say_something_are_known(read: Read, values: str, is_well_above_zero: bool) -> None:
-    assert read(f"unique_id,ds,y\n{values}").facts["well_above_zero"] is is_well_above_zero
-
-
 def test_numbers_that_may_mean_missing_are_reported_and_left_alone(read: Read) -> None:
     table = read("ds,y\n" + "".join(f"{step},{-200 if step % 3 == 0 else step}\n" for step in range(12)))
     assert cast("dict[str, object]", table.audit["values"])["sentinels"] == [{"column": "y", "value": -200.0, "count": 4}]
