@@ -183,7 +183,7 @@ def documents(draw: st.DrawFn, *, carries_state: bool = False) -> dict[str, Any]
         "context": draw(st.sampled_from([6, 8, 10]) if "segment" in str(network) else st.integers(3, 12)),
         "horizon": horizon,
         "inputs": {**INPUTS, "calendar": {**INPUTS["calendar"], "scale": scaling != "none", "age": draw(st.booleans())}},
-        "scaling": {"target": scaling, **baseline},
+        "scaling": {"target": scaling, "over": draw(st.sampled_from(["window", "series"])) if scaling != "none" else "window", **baseline},
         "network": network,
         "decoder": decoder,
         "head": head,

@@ -31,9 +31,10 @@ def with_models(spec: ForecasterSpec, db: Session, owner: str) -> ForecasterSpec
         try:
             row = get_model(db, owner, block.model)
         except NotFoundError:
-            return block.model_copy(update={"digest": None, "inputs": None, "target": None, "network": None})
+            return block.model_copy(update=dict.fromkeys(("digest", "inputs", "target", "over", "network")))
         stored = parse_spec(row.spec)
-        made_of = {"digest": row.digest, "inputs": stored.inputs, "target": stored.scaling.target, "network": stored.network}
+        scaled = {"target": stored.scaling.target, "over": stored.scaling.over}
+        made_of = {"digest": row.digest, "inputs": stored.inputs, **scaled, "network": stored.network}
         return block.model_copy(update=made_of)
 
     return spec.model_copy(update={"network": replaced(spec.network, filled)}) if has_models(spec) else spec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -89,7 +89,9 @@ def _cutoffs(forecaster: Forecaster, history: History, steps: int, last: int | N
 
 
 def _judged(forecaster: Forecaster, history: History, cutoffs: npt.NDArray[np.int64], steps: int, bounds: tuple[float, float]) -> Judged:
-    ahead = future_columns_of(forecaster.spec)
+    ahead, scaling = future_columns_of(forecaster.spec), forecaster.spec.scaling
+    if scaling.over == "series":  # once for all cutoffs
+        history = replace(history, running=history.units(scaling.target))
     forecasts = forecaster.predict([history.at(int(cutoff), ahead, steps) for cutoff in cutoffs], bounds, steps)
     places = (cutoffs[:, None] + np.arange(steps)).ravel()
     low, high = (np.concatenate([one.quantiles[bound] for one in forecasts]) for bound in bounds)

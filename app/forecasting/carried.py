@@ -23,7 +23,7 @@ from torch import Tensor
 from app.errors import ForecastError
 from app.forecasting.batches import Windows
 from app.forecasting.forecaster import Forecast, Forecaster, Values
-from app.forecasting.histories import History
+from app.forecasting.histories import History, whole_units
 from app.forecasting.observations import Ahead, Observation, known_ahead, told_by
 from app.forecasting.paths import combined, draw_paths, of_paths
 from app.forecasting.states import Arrays
@@ -104,7 +104,8 @@ class Carrier:
         seen = {name: values[first : first + forecaster.reach] for name, values in columns.items()}
         (newest,) = frequency.ordinals(frequency.shift(as_times([history.start]), len(history.columns[TARGET]) - 1))
         age = len(history.columns[TARGET]) - 1 - history.first_observed
-        return self.reader.begin(seen, history.future, int(newest), int(newest) - age * frequency.stride)
+        units = whole_units(forecaster.spec, [history])
+        return self.reader.begin(seen, history.future, int(newest), int(newest) - age * frequency.stride, units)
 
     def observe(self, state: Arrays, observations: Sequence[Observation]) -> Arrays:
         """States behind observations, each of equally many steps.

@@ -92,4 +92,5 @@ def _with(forecaster: Forecaster, history: History, path: Values) -> History:
             columns[name] = np.concatenate([values, history.future[name][:steps]])
         elif name in statics:
             columns[name] = np.concatenate([values, np.repeat(values[-1:], steps)])
-    return replace(history, columns=columns, future={name: values[steps:] for name, values in history.future.items()})
+    future = {name: values[steps:] for name, values in history.future.items()}
+    return replace(history, columns=columns, future=future, running=None)

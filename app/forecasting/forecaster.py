@@ -16,7 +16,7 @@ from app.errors import ForecastError
 from app.forecasting.batches import Windows
 from app.forecasting.columns import reach_of
 from app.forecasting.demands import check_columns
-from app.forecasting.histories import History, panel_of_histories
+from app.forecasting.histories import History, panel_of_histories, whole_units
 from app.forecasting.paths import combined, draw_paths, of_paths
 from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
 from app.forecasting.windows import KnownSeries, WindowSource
@@ -26,7 +26,7 @@ from app.nets.outlook import Outlook
 from app.nets.smoothing import Smoothing
 from app.series.frequency import Times, as_times, parse_frequency
 from app.series.panel import TARGET, Panel
-from app.series.scaling import CovariateScaling
+from app.series.scaling import CovariateScaling, WindowScaling
 from app.series.time_values import TimeKind
 from app.spec.decoders import RecursiveDecoder
 from app.spec.forecaster import ForecasterSpec
@@ -226,9 +226,10 @@ class Forecaster:
 
     def gather(self, histories: Sequence[History]) -> tuple[Panel, Windows]:
         """What is seen of histories that were checked, as a panel and as windows."""
-        panel, known = panel_of_histories(self.spec, self.freq, histories), self._known(histories)
+        panel, units = panel_of_histories(self.spec, self.freq, histories), whole_units(self.spec, histories)
+        known = self._known(histories, units)
         with torch.inference_mode():
-            source = WindowSource(self.spec, panel, self.scaling, self.device, known)
+            source = WindowSource(self.spec, panel, self.scaling, self.device, known, units)
             return panel, source.batch(panel.offsets[:-1] + self.reach, has_targets=False)
 
     @cached_property
@@ -236,7 +237,7 @@ class Forecaster:
         """Where each series' parameters stand."""
         return {unique_id: row for row, unique_id in enumerate(self.series)}
 
-    def _known(self, histories: Sequence[History]) -> KnownSeries | None:
+    def _known(self, histories: Sequence[History], units: WindowScaling | None = None) -> KnownSeries | None:
         """The parameters of these series, fitted to their histories where they were not learnt."""
         layer = self.network.series
         if not isinstance(layer, Smoothing):
@@ -248,4 +249,4 @@ class Forecaster:
         freq = parse_frequency(self.freq)
         lengths = np.array([len(history.columns[TARGET]) for history in histories], dtype=np.int64)
         starts = freq.ordinals(as_times([history.start for history in histories])) // freq.stride
-        return KnownSeries(rows, fit_series(self.spec, layer, values, starts + lengths - values.shape[1]))
+        return KnownSeries(rows, fit_series(self.spec, layer, values, starts + lengths - values.shape[1], units))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from app.forecasting.columns import reach_of
 from app.forecasting.windows import columns_of, future_columns_of
 from app.series.frequency import Frequency, Times, parse_frequency
 from app.series.panel import TARGET, Panel
+from app.series.scaling import TargetScaling, WindowScaling
 from app.spec.forecaster import ForecasterSpec
 
 Values = npt.NDArray[np.float64]
@@ -26,12 +27,14 @@ class History:
         start: time of the first value.
         columns: `y` and the covariates, all equally long, NaN where missing.
         future: columns known over the horizon, from the first step after the history on.
+        running: shift and scale of the target up to each step, where somebody has measured them before, as for many cutoffs of it.
     """
 
     unique_id: str
     start: np.datetime64 | int
     columns: Mapping[str, Values]
     future: Mapping[str, Values]
+    running: WindowScaling | None = None
 
     @property
     def first_observed(self) -> int:
@@ -47,7 +50,21 @@ class History:
             steps: how far they are known; None for all that is there.
         """
         future = {name: values[cutoff:][:steps] for name, values in self.columns.items() if name in ahead}
-        return History(self.unique_id, self.start, {name: values[:cutoff] for name, values in self.columns.items()}, future)
+        return replace(self, columns={name: values[:cutoff] for name, values in self.columns.items()}, future=future)
+
+    def units(self, kind: TargetScaling) -> WindowScaling:
+        """Shift and scale of the target up to each step."""
+        target = self.columns[TARGET]
+        return self.running or WindowScaling.running(target, (0, len(target)), kind)
+
+
+def whole_units(spec: ForecasterSpec, histories: Sequence[History]) -> WindowScaling | None:
+    """Shift and scale of each whole history, of which a panel may have less; None where those of its context are wanted."""
+    if spec.scaling.over == "window":
+        return None
+    ends = [one.units(spec.scaling.target).at([len(one.columns[TARGET]) - 1]) for one in histories]
+    shift, scale = np.concatenate([one.shift for one in ends]), np.concatenate([one.scale for one in ends])
+    return WindowScaling(shift, scale, spec.scaling.is_log)
 
 
 def panel_of_histories(spec: ForecasterSpec, freq: str, histories: Sequence[History]) -> Panel:

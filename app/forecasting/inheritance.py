@@ -166,6 +166,8 @@ def _input_notes(spec: ForecasterSpec, origin: ForecasterSpec) -> Iterator[str]:
             yield f"the input {name!r} reads {', '.join(here)} here and {read}; weights are taken over in the order of columns"
     if spec.scaling.target != origin.scaling.target:
         yield f"the target is scaled by {spec.scaling.target!r} here and by {origin.scaling.target!r} in the origin"
+    if spec.scaling.over != origin.scaling.over:
+        yield f"the target is measured over the {spec.scaling.over!r} here and over the {origin.scaling.over!r} in the origin"
     if spec.scaling.covariates == "standard" and any(column != "y" for group in spec.inputs.values() for column in group.columns):
         yield "covariates are scaled by the mean and deviation of this job's training part, not by the origin's"
 

@@ -47,7 +47,9 @@ def stretch(histories: Sequence[Values], steps: int) -> Values:
     return found
 
 
-def fit_series(spec: ForecasterSpec, layer: Smoothing, values: Values, first: Counts) -> Float[Tensor, "series parameters"]:
+def fit_series(
+    spec: ForecasterSpec, layer: Smoothing, values: Values, first: Counts, units: WindowScaling | None = None
+) -> Float[Tensor, "series parameters"]:
     """Parameters of each series.
 
     Args:
@@ -55,9 +57,10 @@ def fit_series(spec: ForecasterSpec, layer: Smoothing, values: Values, first: Co
         layer: the layer.
         values: [series, steps], NaN where nothing was observed.
         first: [series], number of each first step on the frequency's own count.
+        units: shift and scale of each series; by default those of the values.
     """
     begun, first = _from_the_first_observed(values, first)
-    scaled = WindowScaling.fit(begun, spec.scaling.target).apply(begun)
+    scaled = (units or WindowScaling.fit(begun, spec.scaling.target)).apply(begun)
     at_once = max(1, ROWS_AT_ONCE // (len(ALPHAS) * len(GAMMAS)))
     parts = [_fit(layer, scaled[at : at + at_once], first[at : at + at_once]) for at in range(0, len(scaled), at_once)]
     return torch.cat(parts)

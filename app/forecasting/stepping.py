@@ -72,7 +72,9 @@ class StepReader:
         lags = [lag for group in spec.inputs.values() for lag in group.lag_steps]
         self.tail_steps = max([1, *lags, *lags_of_decoder(spec.decoder), spec.scaling.baseline_lag or 0])
 
-    def begin(self, columns: Mapping[str, Values], future: Mapping[str, Values], newest: int, born: int) -> Anchor:
+    def begin(
+        self, columns: Mapping[str, Values], future: Mapping[str, Values], newest: int, born: int, units: WindowScaling | None
+    ) -> Anchor:
         """The anchor of one history.
 
         Args:
@@ -80,9 +82,10 @@ class StepReader:
             future: columns that are known ahead.
             newest: ordinal of the newest step.
             born: of the first observed one.
+            units: shift and scale of the history; None where those of its context are wanted.
         """
         context = self._spec.context or 1
-        units = WindowScaling.fit(columns[TARGET][None, -context:], self._spec.scaling.target)
+        units = units or WindowScaling.fit(columns[TARGET][None, -context:], self._spec.scaling.target)
         target = self._told(columns[TARGET])
         filled = filled_window(target[-context:])
         pad = np.full(max(self.tail_steps - len(target), 0), np.nan)

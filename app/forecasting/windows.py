@@ -18,11 +18,12 @@ from torch import Tensor
 
 from app.forecasting.batches import Windows
 from app.forecasting.columns import Ages, Column, Past, forks_of, looks_back, mean_of, reach_of, steps_between, usable, whole_lags_before
+from app.forecasting.units import units_over_series
 from app.nets.outlook import Outlook
 from app.nets.run import About
 from app.series.calendar import calendar_features
 from app.series.panel import TARGET, Panel
-from app.series.scaling import CovariateScaling
+from app.series.scaling import CovariateScaling, WindowScaling
 from app.spec.decoders import RecursiveDecoder, lags_of_decoder
 from app.spec.forecaster import ForecasterSpec, learns_at_every_step
 from app.spec.inputs import Input
@@ -82,19 +83,27 @@ class WindowSource:
         scaling: of the covariates.
         device: where the columns lie and batches are gathered.
         known: what is known of its series, where a layer has parameters of each.
+        measured: shift and scale of each series, where they are measured over it and the panel has not the whole of it.
 
     Raises:
         SeriesError: the description wants a calendar and the times are step numbers.
     """
 
     def __init__(
-        self, spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling, device: torch.device, known: KnownSeries | None = None
+        self,
+        spec: ForecasterSpec,
+        panel: Panel,
+        scaling: CovariateScaling,
+        device: torch.device,
+        known: KnownSeries | None = None,
+        measured: WindowScaling | None = None,
     ) -> None:
         self._spec = spec
         self._context, self._horizon, self._reach = spec.context or 1, spec.horizon or 1, reach_of(spec)
         self._device = device
         self._is_recursive, self._is_log = isinstance(spec.decoder, RecursiveDecoder), spec.scaling.is_log
         self._columns = {name: Column(values, device) for name, values in _scaled(spec, panel, scaling).items()}
+        self._units = units_over_series(spec, panel, measured, device)
         features = tuple(dict.fromkeys(feature for group in spec.inputs.values() for feature in group.features))
         groups = panel.groups(STEPS_AT_ONCE) if features else ()
         parts = [calendar_features(panel.times_of(*group), features).astype(np.float32) for group in groups]
@@ -136,7 +145,7 @@ class WindowSource:
         past = torch.from_numpy(cutoffs).to(self._device)[:, None] + self._before
         filled, is_observed = self._columns[TARGET].windows(past)
         forks = self._forks if is_forked else None
-        units = self._measure(filled, is_observed)
+        units = self._measure(past, filled, is_observed)
         return self._windows(past, filled, is_observed, units, forks, has_inputs=has_inputs, has_targets=has_targets)
 
     def lesson(self, cutoffs: npt.NDArray[np.int64], *, is_whole: bool, has_inputs: bool = True) -> Windows:
@@ -154,11 +163,13 @@ class WindowSource:
             return self.batch(cutoffs, is_forked=is_whole and learns_at_every_step(self._spec), has_inputs=has_inputs)
         at = torch.from_numpy(cutoffs).to(self._device)[:, None]
         stretch = torch.cat([at + self._before, at + self._after[:-1]], dim=1)
-        filled, is_observed = self._columns[TARGET].windows(stretch[:, : self._context])
+        past = stretch[:, : self._context]
+        filled, is_observed = self._columns[TARGET].windows(past)
         whole, seen = self._columns[TARGET].windows(stretch)
         history = torch.cat([filled, whole[:, self._context :]], dim=1)
         steps = torch.arange(self._unread if is_whole else self._context - 1, stretch.shape[1], device=self._device)
-        return self._windows(stretch, history, seen, self._measure(filled, is_observed), steps, is_next=True, has_inputs=has_inputs)
+        units = self._measure(past, filled, is_observed)
+        return self._windows(stretch, history, seen, units, steps, is_next=True, has_inputs=has_inputs)
 
     def _windows(
         self,
@@ -221,8 +232,11 @@ class WindowSource:
         return About(self._known.rows[series], self._known.first[series] + firsts - self._offsets[series], fitted)
 
     def _measure(
-        self, filled: Float[Tensor, "batch context"], observed: Bool[Tensor, "batch context"]
+        self, past: Int[Tensor, "batch context"], filled: Float[Tensor, "batch context"], observed: Bool[Tensor, "batch context"]
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+        if self._units is not None:
+            shift, scale = self._units
+            return shift[past[:, -1]], scale[past[:, -1]]
         # See app.series.scaling.WindowScaling, which says the same in numpy; the column has logarithms where these are wanted.
         zeros = filled.new_zeros(len(filled))
         match self._spec.scaling.target:

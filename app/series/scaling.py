@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal, assert_never
 
 import numpy as np
@@ -47,7 +48,7 @@ class CovariateScaling:
 
 @dataclass(frozen=True, eq=False)
 class WindowScaling:
-    """Shift and scale of each window, measured on the observed values of its context.
+    """Shift and scale of each window, measured on the observed values of its context, or on all that its series has before its end.
 
     Attributes:
         shift: float64 [batch].
@@ -78,6 +79,44 @@ class WindowScaling:
             case _:
                 assert_never(kind)
 
+    @classmethod
+    def running(cls, target: Values, offsets: Sequence[int] | npt.NDArray[np.int64], kind: TargetScaling) -> WindowScaling:
+        """Measures series from their first step to each of their steps: what `fit` gives of one window so long, for every step [total].
+
+        Sums are of differences from the first observed value of each series, and begin anew with each, so that nothing cancels.
+
+        Args:
+            target: [total], the series one after another, NaN where nothing was observed.
+            offsets: [series + 1], where each begins.
+            kind: see `fit`.
+        """
+        is_log, is_standard = kind in {"log", "standard_log"}, kind in {"standard", "standard_log"}
+        values = np.log(target) if is_log else np.abs(target) if kind == "mean_abs" else target
+        seen = np.isfinite(values)
+        first = _first_of_each(values, seen, np.asarray(offsets))
+        apart = np.where(seen, values - first, 0.0)
+        terms = np.stack([seen, apart, apart**2] if is_standard else [seen, apart])
+        sums = np.empty_like(terms)
+        for begin, end in pairwise(np.asarray(offsets).tolist()):  # 100,000 series take half a second
+            np.add.accumulate(terms[:, begin:end], axis=1, out=sums[:, begin:end])
+        means = sums[1:] / np.maximum(sums[0], 1.0)
+        mean, zeros, ones = np.where(sums[0] > 0.0, first + means[0], 0.0), np.zeros(len(values)), np.ones(len(values))
+        match kind:
+            case "none":
+                return cls(zeros, ones)
+            case "mean_abs":
+                return cls(zeros, _scale(mean))
+            case "log":
+                return cls(mean, ones, is_log=True)
+            case "standard" | "standard_log":
+                return cls(mean, _scale(np.sqrt(np.maximum(means[1] - means[0] ** 2, 0.0))), is_log=is_log)
+            case _:
+                assert_never(kind)
+
+    def at(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> WindowScaling:
+        """Those of some windows."""
+        return replace(self, shift=self.shift[rows], scale=self.scale[rows])
+
     def apply(self, values: Values) -> Values:
         """Values [batch, steps] in the windows' own units."""
         return ((np.log(values) if self.is_log else values) - self.shift[:, None]) / self.scale[:, None]
@@ -102,6 +141,15 @@ def _row_mean(values: Values) -> Values:
     counts = seen.sum(axis=1)
     mean: Values = np.where(seen, values, 0.0).sum(axis=1) / np.maximum(counts, 1)
     return mean
+
+
+def _first_of_each(values: Values, seen: npt.NDArray[np.bool_], offsets: npt.NDArray[np.int64]) -> Values:
+    """The first observed value of each step's series, 0 where it has none."""
+    places = np.append(np.flatnonzero(seen), len(values))
+    places = places[np.searchsorted(places, offsets[:-1])]
+    is_there = places < offsets[1:]
+    first = np.where(is_there, values[np.where(is_there, places, 0)], 0.0) if len(values) else np.empty(0)
+    return np.repeat(first, np.diff(offsets))
 
 
 def _scale(measured: Values) -> Values:

@@ -39,6 +39,7 @@ class Model(AnyBlock):
         digest: of the model's artifact; filled in by the service.
         inputs: of the model; filled in by the service.
         target: how the model's target is scaled; filled in by the service.
+        over: what that is measured over; filled in by the service.
         network: of the model; filled in by the service.
     """
 
@@ -49,6 +50,7 @@ class Model(AnyBlock):
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     inputs: dict[Name, Input] | None = None
     target: str | None = None
+    over: str | None = None
     network: Block | None = None
 
 

@@ -26,10 +26,12 @@ class Scaling(Description):
     """What values are divided by before the network sees them.
 
     Attributes:
-        target: per window, from the observed values of its context: `mean_abs` divides by the mean of |y|, `standard` subtracts the mean
-            and divides by the standard deviation, `log` takes logarithms and subtracts their mean, which is to divide by the geometric
+        target: per window, from observed values: `mean_abs` divides by the mean of |y|, `standard` subtracts the mean and divides by
+            the standard deviation, `log` takes logarithms and subtracts their mean, which is to divide by the geometric
             mean and then take them, `standard_log` divides these by their standard deviation as well; both want values above zero.
             `none` leaves them.
+        over: which values these are: those of the `window`'s context, or all of the `series` from its first step to the end of the
+            context, and so none that a forecast does not know.
         baseline: what forecasts are counted from, at every step of the horizon: `last`, the newest value, or `season`, the value whole
             seasons before, so that a network that gives zeros repeats the last season; `none` leaves them. What was not observed is the
             last value before it, and the window's mean where there is none.
@@ -38,6 +40,7 @@ class Scaling(Description):
     """
 
     target: Literal["mean_abs", "standard", "log", "standard_log", "none"] = "mean_abs"
+    over: Literal["window", "series"] = "window"
     baseline: Literal["none", "last", "season"] = "none"
     season: Steps | None = None
     covariates: Literal["standard", "none"] = "standard"

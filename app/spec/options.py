@@ -53,6 +53,8 @@ def document_faults(spec: ForecasterSpec) -> Iterator[Option]:
 
 def _scaling_faults(spec: ForecasterSpec) -> Iterator[Option]:
     head, scaling = spec.head, spec.scaling.target
+    if spec.scaling.over != Scaling().over and scaling == "none":
+        yield "scaling/over", "inert", "the scaling 'none' measures nothing; scale the target, or leave it out"
     if isinstance(head, POSITIVE_HEADS) and scaling in BELOW_ZERO:
         what = "counts" if isinstance(head, COUNT_HEADS) else "values from zero on"
         sentence = f"the head {head.kind!r} is of {what}, which {scaling!r} makes numbers below zero of; use 'mean_abs' or 'none'"
@@ -240,6 +242,9 @@ def model_faults(spec: ForecasterSpec, block: Model) -> Iterator[Option]:
     if block.target not in {None, spec.scaling.target}:
         sentence = f"the model's target is scaled by {block.target!r}, and this document's by {spec.scaling.target!r}"
         yield "model", "unequal_scaling", f"{sentence}; set scaling.target to {block.target!r}"
+    if block.over not in {None, spec.scaling.over}:
+        sentence = f"the model's target is measured over the {block.over!r}, and this document's over the {spec.scaling.over!r}"
+        yield "model", "unequal_scaling", f"{sentence}; set scaling.over to {block.over!r}"
 
 
 def _segment_faults(block: Segment, context: int | None, *, is_forked: bool) -> Iterator[Option]:

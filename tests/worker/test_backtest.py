@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from app.forecasting.checkpoint import load
 from app.forecasting.histories import History
 from app.series.statistical import is_installed
+from app.spec.forecaster import ForecasterSpec, Scaling
 from app.spec.inputs import Input
 from app.store.database import Database, utc_in
 from app.store.jobs import cancel_job
@@ -53,8 +54,8 @@ def run(stage: Stage, job: str, drain: threading.Event | None = None) -> JobRow:
     return stage.job(job)
 
 
-def trained(stage: Stage) -> JobRow:
-    return run(stage, stage.add_job())
+def trained(stage: Stage, spec: ForecasterSpec | None = None) -> JobRow:
+    return run(stage, stage.add_job(spec))
 
 
 def of_model(stage: Stage, model_job: JobRow, **request: Any) -> str:
@@ -108,8 +109,11 @@ def test_a_stored_model_is_scored_beside_seasonal_naive_over_all_windows(stage: 
     assert by_series == {f"s{number}": pytest.approx(errors[number::2].mean(), rel=1e-5) for number in range(2)}
 
 
-def test_the_forecasts_are_those_that_the_service_would_have_given(stage: Stage, spied: list[list[Window]]) -> None:
-    model = trained(stage)
+@pytest.mark.parametrize("over", ["window", "series"])
+def test_the_forecasts_are_those_that_the_service_would_have_given(
+    stage: Stage, spied: list[list[Window]], over: Literal["window", "series"]
+) -> None:
+    model = trained(stage, small_spec().model_copy(update={"scaling": Scaling(target="standard", over=over)}))
     succeeded(stage, of_model(stage, model, baselines=[]))
     with stage.database.read() as db:
         forecaster = load(stage.artifacts.read(get_model(db, stage.owner, str(model.model_id)).digest))
@@ -131,11 +135,11 @@ def test_the_answer_says_what_a_model_had_seen_of_the_windows(stage: Stage) -> N
     assert "refit" in sentence
 
 
-@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize(("refit", "over"), [(False, "window"), (True, "window"), (True, "series")])
 def test_nothing_after_a_cutoff_moves_what_was_forecast_there(
-    refit: bool, migrated_sqlite: Path, tmp_path: Path, spied: list[list[Window]]
+    refit: bool, over: Literal["window", "series"], migrated_sqlite: Path, tmp_path: Path, spied: list[list[Window]]
 ) -> None:
-    reading = small_spec().model_copy(update={"inputs": {"past": Input(columns=("y", "x"))}})
+    reading = small_spec().model_copy(update={"inputs": {"past": Input(columns=("y", "x"))}, "scaling": Scaling(over=over)})
     for place, frame in enumerate([waves(), *(altered(waves(), HORIZON + STEP * back) for back in range(WINDOWS))]):
         folder = tmp_path / str(place)
         folder.mkdir()

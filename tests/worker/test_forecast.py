@@ -4,7 +4,7 @@ import io
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pytest
@@ -15,6 +15,7 @@ from app.forecasting.checkpoint import load
 from app.forecasting.histories import History
 from app.series.frequency import parse_frequency
 from app.series.panel import panel_of
+from app.spec.forecaster import Scaling
 from app.spec.inputs import Input
 from app.store.database import Database, utc_in
 from app.store.jobs import cancel_job, list_checkpoints, pause_job, resume_job
@@ -71,8 +72,9 @@ def told(stage: Stage, job: str, kind: str = "forecast") -> list[dict[str, Any]]
         return [dict(event.data) for event in list_events(db, stage.owner, job, 0, 1000, kinds=[kind])]
 
 
-def test_the_file_has_what_each_series_is_forecast_by_itself(many: Stage) -> None:
-    model = model_of(many)
+@pytest.mark.parametrize("over", ["window", "series"])
+def test_the_file_has_what_each_series_is_forecast_by_itself(many: Stage, over: Literal["window", "series"]) -> None:
+    model = model_of(many, small_spec().model_copy(update={"scaling": Scaling(target="standard", over=over)}))
     job = asked(many, model, horizon=3, levels=[90], quantiles=[0.5])
     frame = pl.read_parquet(io.BytesIO(succeeded(many, job)))
     assert frame.columns == ["unique_id", "ds", "mean", "q0.05", "q0.5", "q0.95"]

@@ -9,6 +9,7 @@ from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
 from app.nets.build import Network, build
 from app.nets.smoothing import Smoothing
 from app.series.panel import TARGET
+from app.series.scaling import WindowScaling
 from app.spec.forecaster import ForecasterSpec
 from worker.training.material import Material
 
@@ -47,4 +48,7 @@ def begin_series(spec: ForecasterSpec, network: Network, material: Material) -> 
     values = stretch(learnt, steps_to_fit(spec, layer))
     lengths = np.array([len(one) for one in learnt], dtype=np.int64)
     first = panel.freq.ordinals(panel.starts) // panel.freq.stride + lengths - values.shape[1]
-    layer.table.data.copy_(fit_series(spec, layer, values, first))
+    units = None
+    if spec.scaling.over == "series":
+        units = WindowScaling.running(target, panel.offsets, spec.scaling.target).at(np.maximum(ends - 1, panel.offsets[:-1]))
+    layer.table.data.copy_(fit_series(spec, layer, values, first, units))

@@ -80,6 +80,9 @@ def export_faults(spec: ForecasterSpec) -> Iterator[Fault]:
     if isinstance(spec.decoder, RecursiveDecoder):
         sentence = "decoder: 'recursive' draws its forecasts as sample paths, and a graph draws nothing; train one with another decoder"
         yield Fault("#/decoder", "not_exportable", sentence)
+    if spec.scaling.over == "series":
+        sentence = "scaling.over: 'series' measures the target over the whole history, and a graph reads the newest context of it"
+        yield Fault("#/scaling/over", "not_exportable", f"{sentence}; train one with 'window'")
     if spec.training.contexts:
         sentence = "training.contexts: members that look back less far begin their states later, and a graph has one beginning for all"
         yield Fault("#/training/contexts", "not_exportable", f"{sentence}; train one with 'members' alone")

@@ -42,8 +42,9 @@ def test_a_value_far_from_all_before_is_an_anomaly_and_its_neighbours_are_judged
         assert found[name][:-2] == usual[name][:-2], "a value moved what was expected of it, or of one before it"
 
 
-def test_each_value_is_judged_by_the_forecast_of_what_came_before(api: Api) -> None:
-    model = add_model(api)
+@pytest.mark.parametrize("over", ["window", "series"])
+def test_each_value_is_judged_by_the_forecast_of_what_came_before(api: Api, over: str) -> None:
+    model = add_model(api, scaling={"target": "standard", "over": over})
     body = judged(api, model, unique_ids=["series"], level=80)
     assert len(body["target"]) == len(TARGET) - 7
     for place in (0, 5, len(body["target"]) - 1):

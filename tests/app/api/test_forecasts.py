@@ -40,12 +40,17 @@ def test_a_series_of_the_dataset_is_forecast_from_where_it_ends(api: Api) -> Non
     assert set(body["timing_ms"]) == {"load", "forecast"}
 
 
-def test_a_series_that_is_sent_is_forecast_the_same_as_one_that_is_stored(api: Api) -> None:
-    model = add_model(api, name="weeks")
+@pytest.mark.parametrize("over", ["window", "series"])
+def test_a_series_that_is_sent_is_forecast_the_same_as_one_that_is_stored(api: Api, over: str) -> None:
+    model = add_model(api, name="weeks", scaling={"target": "standard", "over": over})
     stored = forecast(api, model, unique_ids=["series"])["forecasts"][0]
     target = [float(row.split(",")[1]) for row in WAVES.splitlines()[1:]]
     given = forecast(api, "weeks", series=[{"unique_id": "series", "start": "2024-01-01T00:00:00", "target": target}])["forecasts"][0]
     assert given == stored
+    # Units are as far back as they are measured.
+    newest = {"unique_id": "series", "start": "2024-01-18T00:00:00", "target": target[-11:]}
+    cut = forecast(api, "weeks", series=[newest])["forecasts"][0]
+    assert (cut == stored) == (over == "window")
 
 
 @pytest.mark.parametrize("decoder", ["direct", "recursive"])
@@ -97,9 +102,15 @@ def test_a_future_is_sent_or_taken_from_the_dataset(api: Api) -> None:
     assert other["mean"] != stored["mean"]
 
 
-def test_steps_that_are_held_out_change_nothing_but_what_is_known_ahead(api: Api) -> None:
+@pytest.mark.parametrize("over", ["window", "series"])
+def test_steps_that_are_held_out_change_nothing_but_what_is_known_ahead(api: Api, over: str) -> None:
     rows = WAVES.splitlines()
-    whole = add_model(api, api.upload("\n".join([*rows[:-2], "2024-01-27,5,1", "2024-01-28,6,4", "2024-01-29,,3"]) + "\n"), **AHEAD)
+    whole = add_model(
+        api,
+        api.upload("\n".join([*rows[:-2], "2024-01-27,5,1", "2024-01-28,6,4", "2024-01-29,,3"]) + "\n"),
+        **AHEAD,
+        scaling={"over": over},
+    )
     held = forecast(api, whole, unique_ids=["series"], held_out=2)["forecasts"][0]
     days = [row.split(",") for row in rows[1:-2]]
     history = {"unique_id": "series", "start": "2024-01-01T00:00:00", "target": [float(y) for _, y, _ in days]}

@@ -57,6 +57,11 @@ def test_a_document_with_a_model_is_counted_with_all_of_it(api: Api) -> None:
             "#/architecture/network/blocks/0/model",
             "set scaling.target to 'mean_abs'",
         ),
+        (
+            {**with_model("origin"), "scaling": {"over": "series"}},
+            "#/architecture/network/blocks/0/model",
+            "set scaling.over to 'window'",
+        ),
         (with_model("origin", **{"from": "target"}), "#/architecture/network/blocks/0/from", "say with 'reads'"),
     ],
 )

@@ -40,8 +40,9 @@ def forecast(api: Api, session: str, **query: Any) -> dict[str, Any]:
     return body
 
 
-def test_the_first_forecast_of_a_session_is_that_of_its_history(api: Api) -> None:
-    model = add_model(api)
+@pytest.mark.parametrize("over", ["window", "series"])
+def test_the_first_forecast_of_a_session_is_that_of_its_history(api: Api, over: str) -> None:
+    model = add_model(api, scaling={"target": "standard", "over": over})
     session = begin(api, model)
     assert (session["model"], session["unique_id"], session["sequence"]) == (model, "mine", 0)
     sent = {"series": [{"unique_id": "mine", "start": START, "target": TARGET}], "levels": [80, 95], "quantiles": [0.5]}

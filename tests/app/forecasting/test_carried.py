@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from app.errors import ForecastError
 from app.forecasting.carried import Carrier
 from app.forecasting.forecaster import Forecast, Forecaster
-from app.forecasting.histories import History
+from app.forecasting.histories import History, whole_units
 from app.forecasting.observations import Observation
 from app.forecasting.states import Arrays, dump_state, join, load_state, part
 from app.forecasting.windows import WindowSource
@@ -26,7 +26,7 @@ from tests.strategies_specs import CELLS, INPUTS, OPTIONS, WHOLES, documents, re
 
 START = np.datetime64("2024-01-01", "us")
 LEVELS = (0.1, 0.5, 0.9)
-MORE = 7
+BEFORE, MORE = 4, 7
 CANNOT = {Attention, InstanceNorm, Segment, Model}
 """Kinds without a state; what a stored model is made of is looked at as if it stood there itself."""
 
@@ -86,32 +86,33 @@ def in_one_pass(forecaster: Forecaster, columns: dict[str, Any], begin: int, end
     ahead["y"] = np.full(forecaster.horizon, np.nan)
     whole = {name: np.concatenate([columns[name][:end], ahead[name]]) for name in columns}
     long = Panel(("a",), parse_frequency("D"), np.array([START]), np.array([0, end + forecaster.horizon]), whole)
-    known = forecaster._known([anchor])
+    known = forecaster._known([anchor], whole_units(forecaster.spec, [anchor]))
     source = WindowSource(forecaster.spec, long, forecaster.scaling, forecaster.device, known)
     at = torch.arange(begin - forecaster.context, end)[None]
     target = source._columns[TARGET]
-    measured = source._measure(*target.windows(at[:, : forecaster.context]))
+    past = at[:, : forecaster.context]
+    measured = source._measure(past, *target.windows(past))
     windows = source._windows(at, *target.windows(at), measured, None, has_inputs=True)
     return forecaster.forecast_windows(windows, LEVELS)
 
 
 def check_law(document: dict[str, Any], series: tuple[str, ...] = ()) -> set[type[object]]:
     forecaster = forecaster_of(document, series)
-    carrier, reach = Carrier(forecaster), forecaster.reach
-    columns = values_of(reach + MORE + forecaster.horizon)
+    carrier, begin = Carrier(forecaster), BEFORE + forecaster.reach
+    columns = values_of(begin + MORE + forecaster.horizon)
     for name in ("y", "x"):
         # Fillers before the first observed value are measured when a session begins, and by a pass over all of it.
-        columns[name][reach - forecaster.context :][:2] = 6.0
-    opened = carrier.forecast(carrier.open([history_of(columns, reach, forecaster.horizon)]), ["a"], LEVELS)[0]
-    (alone,) = forecaster.predict([history_of(columns, reach, forecaster.horizon)], LEVELS)
+        columns[name][begin - forecaster.context :][:2] = 6.0
+    opened = carrier.forecast(carrier.open([history_of(columns, begin, forecaster.horizon)]), ["a"], LEVELS)[0]
+    (alone,) = forecaster.predict([history_of(columns, begin, forecaster.horizon)], LEVELS)
     same(opened, alone)
-    one_by_one = fed(carrier, columns, reach, list(range(reach + 1, reach + MORE + 1)))
+    one_by_one = fed(carrier, columns, begin, list(range(begin + 1, begin + MORE + 1)))
     found = carrier.forecast(one_by_one, ["a"], LEVELS)[0]
-    same(carrier.forecast(fed(carrier, columns, reach, [reach + 2, reach + MORE]), ["a"], LEVELS)[0], found)
-    mean, quantiles = in_one_pass(forecaster, columns, reach, reach + MORE)
+    same(carrier.forecast(fed(carrier, columns, begin, [begin + 2, begin + MORE]), ["a"], LEVELS)[0], found)
+    mean, quantiles = in_one_pass(forecaster, columns, begin, begin + MORE)
     close(found.mean, mean[0])
     close(np.stack([found.quantiles[level] for level in LEVELS], axis=1), quantiles[0])
-    assert found.times[0] == START + np.timedelta64(reach + MORE, "D")
+    assert found.times[0] == START + np.timedelta64(begin + MORE, "D")
     return {type(block) for block in every(forecaster.spec.network)}
 
 

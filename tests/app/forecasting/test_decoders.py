@@ -178,16 +178,19 @@ def lessons(y: np.ndarray, x: np.ndarray, **changes: Any) -> WindowSource:
     return WindowSource(forecaster.spec, panel, CovariateScaling({}, {}), torch.device("cpu"))
 
 
-def test_a_recursive_lesson_has_the_next_step_after_every_step_beside_what_is_known_of_it() -> None:
+@pytest.mark.parametrize("over", ["window", "series"])
+def test_a_recursive_lesson_has_the_next_step_after_every_step_beside_what_is_known_of_it(over: str) -> None:
     generator = np.random.default_rng(0)
     y, x = generator.normal(size=30), generator.normal(size=30)
     y[13] = np.nan
-    source = lessons(y, x, scaling={"target": "standard"})
+    source = lessons(y, x, scaling={"target": "standard", "over": over})
     lesson = source.lesson(np.array([12, 22]), is_whole=True)
     steps = CONTEXT + HORIZON - 1
     assert lesson.target.shape == (2 * steps, 1)
     for window, cutoff in enumerate((12, 22)):
         shift, scale = lesson.shift[window].item(), lesson.scale[window].item()
+        measured = y[cutoff - CONTEXT if over == "window" else 0 : cutoff]
+        np.testing.assert_allclose([shift, scale], [np.nanmean(measured), np.nanstd(measured)])
         for step in range(steps):
             now, row = cutoff - CONTEXT + step, window * steps + step
             filled = y[now] if np.isfinite(y[now]) else y[now - 1]

@@ -39,8 +39,9 @@ def test_the_trained_horizon_is_forecast_as_it_is() -> None:
     np.testing.assert_array_equal(short[0].mean, forecaster.predict(histories, LEVELS, 2)[0].mean)
 
 
-def test_later_steps_are_those_of_a_history_that_had_gone_so() -> None:
-    forecaster, history = model_of(), known(history_of(), STEPS)
+@pytest.mark.parametrize("over", ["window", "series"])
+def test_later_steps_are_those_of_a_history_that_had_gone_so(over: str) -> None:
+    forecaster, history = model_of(scaling={"over": over}), known(history_of(), STEPS)
     (found,) = extended(forecaster, [history], (), STEPS)
     assert len(found.mean) == STEPS
     observed = {

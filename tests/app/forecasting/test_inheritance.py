@@ -113,7 +113,11 @@ def wide() -> dict[str, Any]:
 
 
 def test_what_is_otherwise_than_in_the_origin_is_noted() -> None:
-    origin = spec_of(stack({**LSTM, "dilation": 2}, GRU), inputs={"weather": {"columns": ["y", "wind"]}}, scaling={"target": "standard"})
+    origin = spec_of(
+        stack({**LSTM, "dilation": 2}, GRU),
+        inputs={"weather": {"columns": ["y", "wind"]}},
+        scaling={"target": "standard", "over": "series"},
+    )
     spec = spec_of(stack(LSTM, GRU), inputs={"weather": {"columns": ["y", "sun"]}})
     found = inheritance(spec, origin)
     assert len(found.taken) == 3
@@ -121,6 +125,7 @@ def test_what_is_otherwise_than_in_the_origin_is_noted() -> None:
         "network.0: dilation is 1 here and 2 in the origin",
         "the input 'weather' reads y, sun here and reads y, wind in the origin; weights are taken over in the order of columns",
         "the target is scaled by 'mean_abs' here and by 'standard' in the origin",
+        "the target is measured over the 'window' here and over the 'series' in the origin",
         "covariates are scaled by the mean and deviation of this job's training part, not by the origin's",
     )
     alone = inheritance(spec, spec_of(stack(LSTM, GRU), inputs={"other": {"columns": ["y", "wind"]}}))

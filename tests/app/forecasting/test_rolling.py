@@ -32,9 +32,10 @@ def test_a_history_ends_at_its_cutoff_and_knows_ahead_only_what_is_known_ahead()
     np.testing.assert_array_equal(history.future["x"], whole.values(1, "x")[12 : 12 + HORIZON])
 
 
-def test_nothing_after_a_cutoff_moves_a_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("over", ["window", "series"])
+def test_nothing_after_a_cutoff_moves_a_forecast(monkeypatch: pytest.MonkeyPatch, over: str) -> None:
     monkeypatch.setattr(rolling, "LARGEST_BATCH", 1)
-    forecaster, cutoffs = forecaster_of(), Cutoffs(np.array([0, 1]), np.array([12, LENGTH + 9]))
+    forecaster, cutoffs = forecaster_of(scaling={"target": "standard", "over": over}), Cutoffs(np.array([0, 1]), np.array([12, LENGTH + 9]))
     first = list(forecasts_at(forecaster, panel(), cutoffs, LEVELS))
     assert [rows.shape for rows in first] == [(1, HORIZON, 3), (1, HORIZON, 3)]
     for rows, others in zip(first, forecasts_at(forecaster, panel(changed_from=12), cutoffs, LEVELS), strict=True):

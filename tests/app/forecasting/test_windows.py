@@ -26,32 +26,40 @@ def panel(**replaced: np.ndarray) -> Panel:
     return Panel(("a", "b"), parse_frequency("D"), starts, np.array([0, 30, 50]), columns)
 
 
-def spec_with(target: str = "mean_abs") -> ForecasterSpec:
-    return parse_spec({**DOCUMENT, "scaling": {"target": target}})
+def spec_with(target: str = "mean_abs", over: str = "window") -> ForecasterSpec:
+    return parse_spec({**DOCUMENT, "scaling": {"target": target, "over": over}})
 
 
-def windows_of(panel: Panel, cutoffs: list[int], target: str = "mean_abs") -> Windows:
+def windows_of(panel: Panel, cutoffs: list[int], target: str = "mean_abs", over: str = "window") -> Windows:
     scaling = CovariateScaling({"x": 1.0, "z": 0.0}, {"x": 2.0, "z": 1.0})
-    return WindowSource(spec_with(target), panel, scaling, torch.device("cpu")).batch(np.array(cutoffs))
+    return WindowSource(spec_with(target, over), panel, scaling, torch.device("cpu")).batch(np.array(cutoffs))
 
 
 @pytest.mark.parametrize("kind", ["mean_abs", "standard", "log", "standard_log", "none"])
-@pytest.mark.parametrize("gap", [False, True])
-def test_scaling_is_that_of_numpy(kind: TargetScaling, gap: bool) -> None:
-    y = 5 + np.random.default_rng(1).normal(size=50)
+@pytest.mark.parametrize("over", ["window", "series"])
+@pytest.mark.parametrize(("gap", "level"), [(False, 5.0), (True, 5.0), (True, 1e8)])
+def test_scaling_is_that_of_numpy(kind: TargetScaling, over: str, gap: bool, level: float) -> None:
+    y = level + np.random.default_rng(1).normal(size=50)
     if gap:
-        y[[8, 12, 13, 40]] = NAN
+        y[[0, 8, 12, 13, 30, 40]] = NAN
     cutoffs = np.array([10, 15, 41])
-    windows = windows_of(panel(y=y), cutoffs.tolist(), kind)
+    windows = windows_of(panel(y=y), cutoffs.tolist(), kind, over)
     context = np.stack([y[at - CONTEXT : at] for at in cutoffs])
-    expected = WindowScaling.fit(context, kind)
+    firsts = cutoffs - CONTEXT if over == "window" else [0, 0, 30]
+    expected = joined([WindowScaling.fit(y[None, first:at], kind) for first, at in zip(firsts, cutoffs, strict=True)])
     np.testing.assert_allclose(windows.shift.numpy(), expected.shift, rtol=1e-12)
     np.testing.assert_allclose(windows.scale.numpy(), expected.scale, rtol=1e-12)
     seen = np.isfinite(context)
-    np.testing.assert_allclose(windows.inputs["target"][..., 0].numpy()[seen], expected.apply(context)[seen], rtol=1e-5)
+    found = windows.inputs["target"][..., 0].numpy()[seen]
+    np.testing.assert_allclose(found, expected.apply(context)[seen], rtol=1e-5, atol=1e-6)
     actual = np.stack([y[at : at + HORIZON] for at in cutoffs])
     np.testing.assert_array_equal(windows.observed.numpy(), np.isfinite(actual))
-    np.testing.assert_allclose(windows.target.numpy(), np.nan_to_num(expected.apply(actual)), rtol=1e-5)
+    told = np.nan_to_num(expected.apply(actual))
+    np.testing.assert_allclose(windows.target.numpy(), told, rtol=1e-5, atol=1e-6)
+
+
+def joined(parts: list[WindowScaling]) -> WindowScaling:
+    return WindowScaling(np.concatenate([one.shift for one in parts]), np.concatenate([one.scale for one in parts]), parts[0].is_log)
 
 
 def test_inputs_hold_their_columns_and_their_calendar_and_the_future_what_is_known_ahead() -> None:
@@ -74,19 +82,41 @@ def test_a_missing_value_is_the_last_observed_one_of_its_own_window() -> None:
     assert windows.inputs["target"][1, 0, 0] == 31
 
 
-def test_nothing_of_the_series_before_is_seen() -> None:
+@pytest.mark.parametrize(("target", "over"), [("none", "window"), ("mean_abs", "series"), ("standard", "series")])
+def test_nothing_of_the_series_before_is_seen(target: str, over: str) -> None:
     data = panel()
-    changed = panel(y=np.concatenate([data.columns["y"][:30] + 100, data.columns["y"][30:]]))
-    for name, values in windows_of(data, [36], "none").inputs.items():
-        assert torch.equal(values, windows_of(changed, [36], "none").inputs[name])
+    changed = panel(y=np.concatenate([1e9 * data.columns["y"][:30] + 100, data.columns["y"][30:]]))
+    for name, values in windows_of(data, [36], target, over).inputs.items():
+        assert torch.equal(values, windows_of(changed, [36], target, over).inputs[name])
 
 
-def test_values_after_a_cutoff_change_no_input() -> None:
+def test_what_lies_before_the_context_of_a_window_moves_its_units_over_the_series_alone() -> None:
+    data = panel()
+    changed = panel(y=np.concatenate([data.columns["y"][:12] + 100, data.columns["y"][12:]]))
+    for over in ("window", "series"):
+        before, after = (windows_of(one, [20], "standard", over) for one in (data, changed))
+        assert torch.equal(before.scale, after.scale) == torch.equal(before.shift, after.shift) == (over == "window")
+
+
+@pytest.mark.parametrize("target", ["mean_abs", "standard", "log", "standard_log"])
+def test_nothing_after_a_cutoff_moves_units_over_the_series(target: str) -> None:
+    y = 5 + np.random.default_rng(3).random(50)
+    y[[2, 16, 25]] = NAN
+    for cutoff in (6, 20, 29, 36, 47):
+        later = np.where(np.arange(50) < cutoff, y, 1e6 * y)
+        before, after = (windows_of(panel(y=one), [cutoff], target, "series") for one in (y, later))
+        assert torch.equal(before.shift, after.shift)
+        assert torch.equal(before.scale, after.scale)
+        assert all(torch.equal(values, after.inputs[name]) for name, values in before.inputs.items())
+
+
+@pytest.mark.parametrize("over", ["window", "series"])
+def test_values_after_a_cutoff_change_no_input(over: str) -> None:
     data = panel()
     changed = panel(
         y=np.concatenate([data.columns["y"][:20], data.columns["y"][20:] + 100]), z=np.append(data.columns["z"][:20], np.zeros(30))
     )
-    before, after = windows_of(data, [20]), windows_of(changed, [20])
+    before, after = windows_of(data, [20], over=over), windows_of(changed, [20], over=over)
     assert torch.equal(before.scale, after.scale)
     assert torch.equal(before.future, after.future)
     assert all(torch.equal(before.inputs[name], after.inputs[name]) for name in before.inputs)

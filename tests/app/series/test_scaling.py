@@ -8,6 +8,7 @@ from app.series.scaling import CovariateScaling, TargetScaling, WindowScaling
 
 NAN = float("nan")
 WINDOWS = arrays(np.float64, (3, 5), elements=st.floats(-1e6, 1e6).map(lambda value: round(value, 6)) | st.just(NAN))
+LEVELS = st.sampled_from([0.0, 1e4])
 KINDS = st.sampled_from(["mean_abs", "standard", "log", "standard_log", "none"])
 
 
@@ -35,6 +36,40 @@ def test_standard_gives_mean_zero_and_deviation_one() -> None:
 def test_log_is_the_logarithm_of_the_values_over_their_geometric_mean() -> None:
     windows = np.array([[1.0, 4.0, 16.0, NAN]])
     np.testing.assert_allclose(WindowScaling.fit(windows, "log").apply(windows), np.log([[0.25, 1.0, 4.0, NAN]]), atol=1e-12)
+
+
+@given(st.lists(arrays(np.float64, st.integers(1, 8), elements=st.floats(-1e3, 1e3) | st.just(NAN)), min_size=1, max_size=4), KINDS, LEVELS)
+def test_running_units_are_those_of_a_window_from_the_first_step_on(series: list[np.ndarray], kind: TargetScaling, level: float) -> None:
+    series = [level + (np.abs(one) + 1e-3 if kind.endswith("log") else one) for one in series]
+    offsets = np.cumsum([0, *map(len, series)])
+    found = WindowScaling.running(np.concatenate(series), offsets, kind)
+    for first, one in zip(offsets, series, strict=False):
+        for step in range(len(one)):
+            expected, running = WindowScaling.fit(one[None, : step + 1], kind), found.at([first + step])
+            rounding = 1e-14 * max(1.0, np.nan_to_num(np.abs(one)).max())
+            np.testing.assert_allclose(running.shift, expected.shift, rtol=1e-12, atol=rounding)
+            if expected.scale > 1e6 * rounding:  # else it is rounding itself, as of equal values
+                np.testing.assert_allclose(running.scale, expected.scale, rtol=1e-6)
+            assert running.is_log == expected.is_log
+
+
+@pytest.mark.parametrize("kind", ["standard", "standard_log"])
+def test_running_units_of_small_swings_at_a_high_level_do_not_cancel(kind: TargetScaling) -> None:
+    generator = np.random.default_rng(0)
+    low, high = generator.normal(size=500) * 1e-3 + 2.0, generator.normal(size=100_000) * 1e-2 + 1e8
+    found = WindowScaling.running(np.concatenate([high, low, high]), (0, len(high), len(high) + 500, 2 * len(high) + 500), kind)
+    for end, own in ((len(high), high), (len(high) + 500, low), (2 * len(high) + 500, high)):
+        expected = WindowScaling.fit(own[None], kind)
+        np.testing.assert_allclose(found.shift[end - 1], expected.shift[0], rtol=1e-14)
+        np.testing.assert_allclose(found.scale[end - 1], expected.scale[0], rtol=1e-7)
+
+
+def test_running_units_after_a_first_value_far_from_all_others_are_exact_to_rounding() -> None:
+    values = np.append(0.0, 1e8 + np.random.default_rng(0).normal(size=10_000))
+    found, expected = WindowScaling.running(values, (0, len(values)), "standard"), WindowScaling.fit(values[None], "standard")
+    np.testing.assert_allclose(found.scale[-1], expected.scale[0], rtol=1e-9)
+    constant = np.full(1000, 1e8 + 0.1)
+    assert WindowScaling.running(constant, (0, 1000), "standard").scale.tolist() == [1.0] * 1000
 
 
 def test_several_outputs_of_a_step_are_brought_back_alike() -> None:

@@ -119,6 +119,7 @@ def test_context_and_horizon_may_be_left_to_the_job() -> None:
         ({"network": LSTM, "training": {"epochs": 5, "patience": 5}}, "#/training/patience", "never ends a training of 5 epochs"),
         ({"network": LSTM, "inputs": {"a": {"columns": ["y"], "lags": [7, 2]}}}, "#/inputs/a/lags", "lags rise, and these are [7, 2]"),
         ({"network": LSTM, "decoder": {"kind": "direct", "lags": [3, 3]}}, "#/decoder/lags", "lags rise"),
+        ({"network": LSTM, "scaling": {"target": "none", "over": "series"}}, "#/scaling/over", "the scaling 'none' measures nothing"),
         ({"network": LSTM, "scaling": {"season": 7}}, "#/scaling/season", "does nothing for the baseline 'none'"),
         ({"network": LSTM, "scaling": {"baseline": "last"}, "head": {"kind": "poisson"}}, "#/scaling/baseline", "leave the baseline out"),
         (

@@ -134,5 +134,6 @@ def test_seasons_that_are_left_to_the_data_are_filled_in(
 
 
 def test_the_scaling_of_a_job_wins_over_the_document() -> None:
-    resolved = resolve_spec(GALLERY["stacked"].spec, FACTS, horizon=6, scaling={"baseline": "season"})
+    resolved = resolve_spec(GALLERY["stacked"].spec, FACTS, horizon=6, scaling={"baseline": "season", "over": "series"})
     assert (resolved.scaling.target, resolved.scaling.baseline, resolved.scaling.season) == ("standard", "season", 12)
+    assert resolved.scaling.over == "series"

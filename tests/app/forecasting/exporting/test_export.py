@@ -133,6 +133,7 @@ def test_a_graph_forecasts_what_the_forecaster_does_over_every_kind_of_block() -
     @settings(max_examples=4, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])  # to shrink takes a minute
     @given(documents(carries_state=True))
     def law(document: dict[str, Any]) -> None:
+        document = {**document, "scaling": {**document["scaling"], "over": "window"}}
         if not list(export_faults(parse_spec(read_all(document)))):
             met.update(check_law(document))
 
@@ -206,6 +207,7 @@ def test_weights_stand_in_the_file_once() -> None:
             "parameters of each series",
         ),
         ({"decoder": {"kind": "recursive"}}, "#/decoder", "train one with another decoder"),
+        ({"scaling": {"over": "series"}}, "#/scaling/over", "train one with 'window'"),
         ({"training": {"members": 2, "contexts": [2]}}, "#/training/contexts", "train one with 'members' alone"),
     ],
 )
