@@ -20,16 +20,16 @@ from app.spec.forecaster import ForecasterSpec
 MOST_FORKS = 24
 """Steps of a context that a forking decoder learns at: a horizon after each of a thousand steps would take gigabytes."""
 
-FORKS_APART = 3
-"""Steps between two of them where the horizon is long: what comes after neighbours is nearly the same (decision 34)."""
+LEAST_FORKS = 8
+"""However long the horizon is; of shorter contexts, after each step."""
 
 HORIZONS_OF_A_TARGET = 4
-"""Of one window that a target is at least in, however far apart they begin, where the context is as long as the horizon."""
+"""Of one window that a target is in: what comes after neighbours is nearly the same (decision 34)."""
 
 
 def forks_of(context: int, horizon: int, device: torch.device) -> Int[Tensor, " forks"]:
     """Steps of a context that a forking decoder learns a horizon after: evenly spread, the newest among them."""
-    apart = max(-(-context // MOST_FORKS), min(FORKS_APART, horizon // HORIZONS_OF_A_TARGET))
+    apart = max(-(-context // MOST_FORKS), min(context // LEAST_FORKS, horizon // HORIZONS_OF_A_TARGET))
     return steps_between((context - 1) % apart, context, apart, device)
 
 

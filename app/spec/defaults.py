@@ -1,15 +1,16 @@
-"""What does a job train that brings no document? One that suits the panel; decision 21 has the evidence for each of its lines.
+"""What does a job train that brings no document? One that suits the panel; decisions 21, 24 and 39 have the evidence for its lines.
 
     season                          the target is counted from     lags                                    context
     none                            the newest value               the newest value                        two horizons
     up to a year of months (12)     its window's mean              of the decoder: one, two, three seasons  two seasons
-                                    with a hidden layer that horizon steps share, batches of 64, and
-                                    the mean of the five newest epochs at a constant rate
+                                    with batches of 64, and the mean of the five newest epochs at a
+                                    constant rate
     a year of weeks (52)            the newest value               of the input: the season                one season
     longer: a day of hours          the last season                of the input: the day and the week      a week
+                                    with dropout
 
-Everything else is the same: one LSTM layer, learnt at every step of long windows, with quantiles, and then on from the newest windows.
-A season is enough of a series that has no whole context.
+Everything else is the same: one LSTM layer, learnt at every step of long windows, a hidden layer that horizon steps share, quantiles, and
+then on from the newest windows. A season is enough of a series that has no whole context.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _CALENDAR: Mapping[str, tuple[CalendarFeature, ...]] = {
 
 TRAINING = Training(epochs=20, steps_per_epoch=100, batch_size=32, lr=0.004, patience=5, refit=True)
 
+OF_LONG_SEASONS: Mapping[str, Any] = {"epochs": 16}
+
 OF_SHORT_SEASONS: Mapping[str, Any] = {"batch_size": 64, "schedule": "constant", "average": 5}
 """Series with few seasons are mostly noise: larger batches, and the mean of many weights (decision 24)."""
 
@@ -47,16 +50,17 @@ OF_SHORT_SEASONS: Mapping[str, Any] = {"batch_size": 64, "schedule": "constant",
 def default_spec(facts: PanelFacts) -> ForecasterSpec:
     """The document of a job that brings none."""
     features = next((found for unit, found in _CALENDAR.items() if facts.freq.lstrip("0123456789").startswith(unit)), ())
-    is_short = 1 < facts.season <= YEAR_OF_MONTHS
+    is_short, is_long = 1 < facts.season <= YEAR_OF_MONTHS, facts.season > YEAR_OF_MONTHS and facts.season != YEAR_OF_WEEKS
     target = Input(columns=("y",)) if is_short else Input(columns=("y",), lags="season")
-    baseline: Literal["none", "last", "season"] = "none" if is_short else "last" if facts.season in {1, YEAR_OF_WEEKS} else "season"
+    baseline: Literal["none", "last", "season"] = "none" if is_short else "season" if is_long else "last"
+    learnt = OF_SHORT_SEASONS if is_short else OF_LONG_SEASONS if is_long else {}
     return ForecasterSpec(
         min_context=max(facts.season, 2),
         inputs={"target": target, **({"calendar": Input(features=features)} if features else {})},
         scaling=Scaling(target="standard", baseline=baseline),
-        network=Lstm(kind="lstm", units=128 if facts.rows >= LARGE_PANEL else 64),
-        decoder=ForkingDecoder(kind="forking", lags="season", units=64) if is_short else ForkingDecoder(kind="forking"),
-        training=TRAINING.model_copy(update=OF_SHORT_SEASONS) if is_short else TRAINING,
+        network=Lstm(kind="lstm", units=128 if facts.rows >= LARGE_PANEL else 64, dropout=0.2 if is_long else 0.0),
+        decoder=ForkingDecoder(kind="forking", lags="season" if is_short else (), units=64),
+        training=TRAINING.model_copy(update=learnt),
     )
 
 

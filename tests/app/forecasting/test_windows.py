@@ -158,7 +158,7 @@ def test_forked_windows_have_the_horizon_after_every_step_in_the_units_of_their_
 
 @pytest.mark.parametrize(
     ("context", "horizon", "first", "apart"),
-    [(20, 7, 0, 1), (24, 8, 1, 2), (24, 12, 2, 3), (30, 4, 1, 2), (30, 100, 2, 3), (168, 1, 6, 7), (168, 48, 6, 7)],
+    [(20, 7, 0, 1), (24, 8, 1, 2), (24, 12, 2, 3), (30, 4, 1, 2), (30, 100, 2, 3), (168, 1, 6, 7), (168, 48, 11, 12), (720, 720, 89, 90)],
 )
 def test_a_context_is_forked_at_evenly_spread_steps_and_its_last(context: int, horizon: int, first: int, apart: int) -> None:
     assert forks_of(context, horizon, torch.device("cpu")).tolist() == list(range(first, context, apart))
