@@ -98,6 +98,12 @@ def test_the_default_follows_the_season(
     assert compile_spec(spec, NetworkLimits()).warnings == ()
 
 
+@pytest.mark.parametrize(("season", "dropout", "epochs"), [(1, 0.0, 20), (12, 0.0, 20), (24, 0.2, 16), (52, 0.0, 20), (96, 0.2, 16)])
+def test_the_default_of_long_seasons_has_dropout_and_every_one_a_shared_layer(season: int, dropout: float, epochs: int) -> None:
+    spec = default_spec(PanelFacts("1", season, (), "y", 100, 900, 900))
+    assert (spec.network.model_dump()["dropout"], spec.training.epochs, spec.decoder.model_dump()["units"]) == (dropout, epochs, 64)
+
+
 def test_the_default_is_wider_for_a_large_panel() -> None:
     large = PanelFacts("MS", 12, (), "y", 1_000, 900, 900)
     assert [spec.network.model_dump()["units"] for spec in (default_spec(FACTS), default_spec(large))] == [64, 128]
