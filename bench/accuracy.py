@@ -150,11 +150,12 @@ def bikes() -> tuple[pl.DataFrame, range, Values]:
     return frame, cutoffs, np.array([values[cutoff : cutoff + 24] for cutoff in cutoffs])
 
 
-def run_bikes(http: httpx.Client, training: dict[str, Any]) -> dict[str, float]:
-    """Bike sharing: forecasts of each day of the last months, with the weather as known."""
+def run_bikes(http: httpx.Client, training: dict[str, Any], *, has_columns: bool = True) -> dict[str, float]:
+    """Bike sharing: forecasts of each day of the last months, with the weather as known, or by the same network without these columns."""
     frame, cutoffs, actual = bikes()
     began_at = time.monotonic()
-    document = BIKE_DOCUMENT | {"training": BIKE_DOCUMENT["training"] | training}
+    inputs = {name: group for name, group in BIKE_DOCUMENT["inputs"].items() if has_columns or name != "known"}
+    document = BIKE_DOCUMENT | {"inputs": inputs, "training": BIKE_DOCUMENT["training"] | training}
     model = trained(http, frame[: cutoffs[0]], {"horizon": 24, "context": 168, "architecture": document})
     series = [_bikes_before(frame, cutoff) for cutoff in cutoffs]
     found = ask(http, "POST", f"/v1/models/{model}/forecasts", json={"series": series, "quantiles": [0.5]})
@@ -216,6 +217,7 @@ def main() -> None:
         for name in asked.sets:
             if name == "bikes":
                 compare("bike sharing", partial(run_bikes, http), asked.seeds, asked.ensembles, ensemble)
+                compare("bike sharing, without columns", partial(run_bikes, http, has_columns=False), asked.seeds, 0, {})
                 continue
             case = panel(*PANELS[name])
             print(row(case.title, "seasonal naive", [check_baselines(case)]), flush=True)
