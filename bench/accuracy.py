@@ -34,7 +34,7 @@ from app.errors import BraidcastError
 from app.series.baselines import naive2, seasonal_naive
 from app.series.scores import coverage, mae, mase, msis, seasonal_error, smape
 from bench.gallery import DATA, Values, finished
-from bench.service import forget_worker_peaks, worker_peak_mebibytes
+from bench.service import forget_worker_peaks, worker_own_peak_mebibytes, worker_peak_mebibytes
 
 ENSEMBLE = 5
 LEVELS = (80, 95)
@@ -188,7 +188,7 @@ def row(title: str, what: str, runs: Sequence[dict[str, float]]) -> str:
 def weighed(run: Callable[[dict[str, Any]], dict[str, float]], training: dict[str, Any]) -> dict[str, float]:
     """A run, with the most memory that the training process had in its course."""
     forget_worker_peaks()
-    return run(training) | {"peak MiB": worker_peak_mebibytes()}
+    return run(training) | {"peak MiB": worker_peak_mebibytes(), "own MiB": worker_own_peak_mebibytes()}
 
 
 def compare(title: str, run: Callable[[dict[str, Any]], dict[str, float]], seeds: int, ensembles: int, more: dict[str, Any]) -> None:

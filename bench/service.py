@@ -90,6 +90,12 @@ def worker_peak_mebibytes() -> float:
     return max((_mebibytes(process, "VmHWM") for process in _worker_processes()), default=0.0)
 
 
+def worker_own_peak_mebibytes() -> float:
+    """The same without what is mapped of files, libraries for the most part, of which the kernel maps more or less as it likes."""
+    peaks = (_mebibytes(process, "VmHWM") - _mebibytes(process, "RssFile") for process in _worker_processes())
+    return max(peaks, default=0.0)
+
+
 def resident_mebibytes() -> dict[str, float]:
     """Memory of each part of a service below this process that it has now."""
     found: dict[str, float] = {}
