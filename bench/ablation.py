@@ -1,7 +1,7 @@
 """What is each part of the default worth? `make bench-ablation`: the same network on three panels, with one thing changed.
 
-The first row of each panel is the default (app/spec/defaults.py); the others change what is named and nothing else. OWA on M4, MASE on
-hospital, each with the seconds from the upload to the last forecast.
+The first row of each panel is the default of decision 21, one map of the state for all steps of the horizon; the others change what is
+named alone. OWA on M4, MASE on hospital, each with the seconds from the upload to the last forecast.
 
     make bench-ablation OPTIONS="--seeds 3 --sets weekly"
     make bench-ablation OPTIONS="--seeds 3 --sets hourly --changes 'from the newest state' 'from shifted states' --epochs 6"
