@@ -69,6 +69,11 @@ class Contract:
         return ("age",) if any(group.age for group in self.spec.inputs.values()) else ()
 
 
+def is_of_target(name: str) -> bool:
+    """Whether an input of a graph has values of the target, so that it is read by its logarithms where the target is."""
+    return name in {"y", "baseline"} or name.removeprefix("future/").startswith("lag/")
+
+
 def has_quantiles(spec: ForecasterSpec) -> bool:
     """Whether the head's quantiles are sums and products, which ONNX has; others need functions that it has not."""
     return isinstance(spec.head, PointHead | QuantilesHead | NormalHead)

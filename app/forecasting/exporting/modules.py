@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from app.forecasting.columns import mean_of, usable
-from app.forecasting.exporting.contract import TURNS, Contract, has_quantiles
+from app.forecasting.exporting.contract import TURNS, Contract, has_quantiles, is_of_target
 from app.forecasting.forecaster import Forecaster
 from app.nets.build import Network
 from app.nets.cells import CellState
@@ -42,7 +42,7 @@ class Units(nn.Module):
         self._kind, self._is_log = forecaster.spec.scaling.target, forecaster.spec.scaling.is_log
         contract = Contract(forecaster.spec)
         self._covariates = contract.covariates
-        self._of_target = [name == TARGET or name.startswith("lag/") for name in contract.steps]
+        self._of_target = [is_of_target(name) for name in contract.steps]
 
     def forward(self, begin: Tensor, shift: Tensor, scale: Tensor, last: Tensor, *steps: Tensor) -> tuple[Tensor, ...]:
         """Shift and scale [batch], fillers [batch, 1 + covariates], and all steps [batch, time, given].
@@ -198,8 +198,7 @@ class Answer(nn.Module):
         """What is known ahead, with logarithms of what is of the target, where it is learnt by these."""
         if not self._is_log:
             return ahead
-        is_target = [name == "baseline" or name.startswith("future/lag/") for name in self._places]
-        return [values.log() if one else values for values, one in zip(ahead, is_target, strict=True)]
+        return [values.log() if is_of_target(name) else values for values, name in zip(ahead, self._places, strict=True)]
 
     def _mean(self, raw: Tensor, scale: Tensor, baseline: Tensor) -> Tensor:
         if self._is_log:
