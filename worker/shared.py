@@ -14,8 +14,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from sqlalchemy.orm import Session
+from torch import Tensor
 
 from app.errors import InterruptedJobError, JobError, LeaseLostError, UnavailableError
 from app.forecasting.checkpoint import pack, unpack
@@ -67,10 +69,12 @@ class StageAttempt(TrainAttempt):
         training, _ = self._set_out(parse_spec(self._claim.spec))
         if not self._resume(training):
             raise JobError("what this stage was to begin with cannot be read; ask for its training anew", code="internal")
-        confine(training, range(*self._claim.request["stages"]))
         self._heed()
         self._fit(training)
         self._hand_over(training)
+
+    def _restore(self, training: Training, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
+        confine(training, range(*self._claim.request["stages"]), tensors, document)
 
     def _events(self, training: Training) -> Iterator[Event]:
         for event in fit(training):

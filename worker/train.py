@@ -7,12 +7,13 @@ points, lease, orders, checkpoints
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import torch
 from sqlalchemy.orm import Session
+from torch import Tensor
 
 from app.errors import BraidcastError
 from app.forecasting.checkpoint import dump, pack, unpack
@@ -102,10 +103,14 @@ class TrainAttempt(Attempt):
                 # An older one leads to the same numbers, only later.
                 log.warning("Job %s: checkpoint at step %d cannot be read: %s", self._claim.lease.job_id, checkpoint.step, error)
                 continue
-            training.restore(tensors, document)
+            self._restore(training, tensors, document)
             self._seconds_before = document["seconds"]
             return True
         return False
+
+    def _restore(self, training: Training, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
+        """Put a training where a checkpoint was made of it."""
+        training.restore(tensors, document)
 
     def _fit(self, training: Training) -> None:
         reading = Reading(training)

@@ -3,7 +3,8 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,11 @@ from tests.worker.workers import (
     wait_for_checkpoint,
     wait_until_ended,
 )
-from worker import ledger
 from worker.attempt import Workplace
 from worker.runner import run_job
-from worker.training.events import Batch
+from worker.training.events import Batch, Event
 from worker.training.fit import Training, fit
+from worker.training.state import StageOutcome
 
 BRANCHES = [{"kind": "lstm", "units": 4, "name": "one", "dropout": 0.2}, {"kind": "gru", "units": 3}, {"kind": "elman", "units": 3}]
 
@@ -117,23 +118,33 @@ def test_branches_that_share_weights_stay_with_their_training(local_stage: Stage
     assert alone(local_stage, spec).status == "succeeded"
 
 
-@pytest.mark.slow
+def is_within(event: Event, training: Training) -> bool:
+    return isinstance(event, Batch) and training.progress.step == 11
+
+
+def is_at_its_end(event: Event, _: Training) -> bool:
+    return isinstance(event, StageOutcome)
+
+
+@pytest.mark.parametrize("moment", [is_within, is_at_its_end])
 @pytest.mark.parametrize("order", ["drain", "pause"])
-def test_a_shared_training_that_waits_goes_on_to_the_same_network(local_stage: Stage, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
-    monkeypatch.setattr(ledger, "CHECKPOINT_SECONDS", 0.0)
-    stage, spec, drain = local_stage, spec_of(epochs=10, first=()), threading.Event()
+def test_a_shared_training_that_waits_goes_on_to_the_same_network(
+    local_stage: Stage, monkeypatch: pytest.MonkeyPatch, order: str, moment: Callable[[Event, Training], bool]
+) -> None:
+    stage, spec, drain = local_stage, spec_of(first=()), threading.Event()
     straight = alone(stage, spec)
     idle_worker(stage)
     job = stage.add_job(spec)
-    runner = threading.Thread(target=run, args=(stage, job, drain, 1.0))
-    runner.start()
-    wait_until(lambda: any(part.last_step > 10 for part in parts_of(stage, job)), 240)
-    if order == "drain":
-        drain.set()
-    else:
-        with stage.database.begin() as db:
-            pause_job(db, stage.owner, job)
-    runner.join(60)
+
+    def interrupted(training: Training) -> Iterator[Event]:
+        for event in fit(training):
+            if moment(event, training):
+                give(stage, job, order, drain)
+            yield event
+
+    with monkeypatch.context() as patched:
+        patched.setattr("worker.shared.fit", interrupted)
+        run(stage, job, drain, 1.0)
     wanted = "queued" if order == "drain" else "paused"
     assert {one.status for one in (stage.job(job), *parts_of(stage, job))} == {wanted}
     if order == "pause":
@@ -143,6 +154,22 @@ def test_a_shared_training_that_waits_goes_on_to_the_same_network(local_stage: S
     assert (ended.status, ended.attempt) == ("succeeded", 2)
     assert_like(stage, ended, straight)
     assert any((first := resumed_from(stage, part.id)[-1]) is not None and first > 10 for part in parts_of(stage, job))
+
+
+def give(stage: Stage, job: str, order: str, drain: threading.Event) -> None:
+    """Tell a training to stop, and wait until the stage that is done here has heard of it: its lease is renewed with what it is told."""
+    if order == "drain":
+        drain.set()
+        return
+    with stage.database.begin() as db:
+        pause_job(db, stage.owner, job)
+    seen: set[datetime] = set()
+
+    def is_renewed_twice() -> bool:
+        seen.update(part.lease_until for part in parts_of(stage, job) if part.lease_until is not None)
+        return len(seen) > 2
+
+    wait_until(is_renewed_twice)
 
 
 def test_a_cancel_ends_the_stages_too_and_they_go_their_training_s_way(local_stage: Stage) -> None:

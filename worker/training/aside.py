@@ -23,15 +23,18 @@ from worker.training.stage import OWN_HEAD
 from worker.training.state import StageOutcome, part, progress_in
 
 
-def confine(training: Training, stages: range) -> None:
+def confine(training: Training, stages: range, tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> None:
     """Have a training do one run of its stages and nothing else; what is seen of gradients is of that run alone.
 
     Args:
-        training: at the beginning of a stage, or within those that it is to do, or at their end.
+        training: to go on with.
         stages: numbers of those that it is to do.
+        tensors: what `Training.capture` gave at the beginning of a stage before them, or within them, or at their end.
+        document: the same.
     """
-    # The next stage would begin with weights of its own.
+    # First of all: the stage after them would begin with weights of its own, and have another head than what was captured at their end.
     training.stages = training.stages[: stages.stop]
+    training.restore(tensors, document)
     if training.progress.stage < stages.start:
         training.progress = replace(training.progress, stage=stages.start)
         training.begin_stage()

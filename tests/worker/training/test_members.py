@@ -110,8 +110,7 @@ def test_members_of_shorter_contexts_are_the_same_where_others_learn_them() -> N
     assert len(runs) == 3
     for stages in runs:
         elsewhere = training_of(spec_of(training=training))
-        elsewhere.restore(*beginning)
-        confine(elsewhere, stages)
+        confine(elsewhere, stages, *beginning)
         take_over(shared, stages, *trained(elsewhere).capture(), begun_at=0)
     assert dump(forecaster_from(trained(shared))) == dump(forecaster_from(straight))
 
