@@ -7,7 +7,7 @@ States that differ in nothing that decides what may follow are one.
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -203,7 +203,8 @@ def explore(world: World, most_attempts: int, see: Callable[[State, Facts], None
         state, before = waiting.popleft()
         see(state, before)
         for name, attempt, after_state, is_refused in _followers(world, state, before, most_attempts):
-            after = world.facts(after_state.alive)
+            is_same = (after_state.content, after_state.now) == (state.content, state.now)
+            after = replace(before, alive=after_state.alive) if is_same else world.facts(after_state.alive)
             yield Step(name, attempt, before, after, is_refused)
             if after not in seen:
                 seen.add(after)

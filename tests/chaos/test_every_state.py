@@ -64,6 +64,7 @@ def visit(template: Path, max_attempts: int, most_attempts: int) -> tuple[int, i
     return len(states), steps, hanging
 
 
+@pytest.mark.slow
 def test_no_state_lets_two_attempts_commit_or_a_job_hang(migrated_sqlite: Path) -> None:
     states, steps, hanging = visit(migrated_sqlite, max_attempts=1, most_attempts=2)
     assert not hanging

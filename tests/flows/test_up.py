@@ -81,25 +81,29 @@ def test_the_documentation_needs_no_key_and_nothing_from_elsewhere(service: Serv
     assert httpx.get(f"http://127.0.0.1:{service.port}/v1/models").status_code == 401
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_with_all_its_processes_and_a_job_goes_on_at_the_next_start(tmp_path: Path, ending: signal.Signals) -> None:
-    home = tmp_path / "home"
+def test_it_ends_with_all_its_processes_and_a_job_goes_on_at_the_next_start(tmp_path: Path) -> None:
+    home, training = tmp_path / "home", {"epochs": 80, "patience": None, "batch_size": 8}
     with running(home) as service:
         dataset = service.upload((ROOT / "app" / "demo" / "air_passengers.csv").read_text(), "passengers")
-        training = {"epochs": 80, "patience": None, "batch_size": 8}
         request = {"name": "on", "dataset": dataset, "architecture": "gallery:stacked", "context": 24, "horizon": 6, "training": training}
         job = service.train(request)
-        service.wait(job, status="running")
-        processes = below(service.process.pid)
-        assert len(processes) >= 4
-        os.kill(service.process.pid, ending)
-        assert service.process.wait(60) == 0
-        assert not [process for process in processes if is_running(process)]
+        end_while_it_trains(service, job, signal.SIGTERM)
+    with running(home) as service:
+        end_while_it_trains(service, job, signal.SIGINT)
     with running(home) as service:
         ended = service.wait(job, status="succeeded")
         assert service.http.get(f"/v1/models/{ended['model']}").json()["name"] == "on"
         outcomes = [attempt["outcome"] for attempt in service.http.get(f"/v1/jobs/{job}/attempts").json()["data"]]
-        assert outcomes == ["released", "succeeded"]
+        assert outcomes == ["released", "released", "succeeded"]
+
+
+def end_while_it_trains(service: Service, job: str, ending: signal.Signals) -> None:
+    service.wait(job, status="running")
+    processes = below(service.process.pid)
+    assert len(processes) >= 4
+    os.kill(service.process.pid, ending)
+    assert service.process.wait(60) == 0
+    assert not [process for process in processes if is_running(process)]
 
 
 def test_several_processes_answer_on_one_port_share_what_is_kept_and_end_together(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_every_decoder_forecasts_a_noisy_wave_better_than_by_repeating_it_and_wi
         decoder={"kind": kind, **DECODERS[kind]},
         head={"kind": "normal"},
         scaling={"target": "standard"},
-        training={"epochs": 20, "lr": 0.01, "patience": None},
+        training={"epochs": 8, "lr": 0.01, "patience": None},
     )
     training = training_of(spec, waves(series=8, length=200, noise=0.3))
     for _ in fit(training):

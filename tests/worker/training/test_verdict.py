@@ -36,7 +36,7 @@ def trained(
 @pytest.mark.slow
 @pytest.mark.parametrize("head", [{"kind": "point"}, {"kind": "quantiles", "levels": [0.1, 0.5, 0.9]}], ids=["point", "quantiles"])
 def test_a_noisy_wave_is_forecast_better_than_by_repeating_it_and_within_its_band(head: dict[str, object]) -> None:
-    forecaster, material = trained(waves(series=8, length=200, noise=0.3), head)
+    forecaster, material = trained(waves(series=8, length=200, noise=0.3), head, epochs=15)
     scores = score(forecaster, material, SEASON)
     model, naive = scores["model"], scores["seasonal_naive"]
     assert set(naive) < set(model)
