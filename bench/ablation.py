@@ -1,7 +1,8 @@
 """What is each part of the default worth? `make bench-ablation`: the same network on three panels, with one thing changed.
 
-The first row of each panel is the default of decision 21, one map of the state for all steps of the horizon; the others change what is
-named alone. OWA on M4, MASE on hospital, each with the seconds from the upload to the last forecast.
+The first row of each panel is the default as it is; the others change what is named alone, but for the two that differ by the states that
+are decoded: they have one map for all steps and are learnt at each cutoff alone. OWA on M4, MASE on hospital, each with the seconds from
+the upload to the last forecast.
 
     make bench-ablation OPTIONS="--seeds 3 --sets weekly"
     make bench-ablation OPTIONS="--seeds 3 --sets hourly --changes 'from the newest state' 'from shifted states' --epochs 6"
@@ -11,6 +12,7 @@ named alone. OWA on M4, MASE on hospital, each with the seconds from the upload 
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import tempfile
 from collections.abc import Sequence
@@ -21,45 +23,48 @@ from typing import Any
 import httpx
 
 from app.demo.service import OwnService
+from app.spec.defaults import default_spec
 from bench.accuracy import PANELS, Panel, panel, run_panel
-from bench.shifted import resolved, run_here
+from bench.shifted import facts_of, resolved, run_here
 
 Change = dict[str, Any]
-
-
-def document(counted: str, lags: str, decoder: str = "forking", **training: object) -> Change:
-    """The default's document, counted from a baseline, with lags of the `input`, of the `decoder` or of `none`."""
-    return {
-        "inputs": {"target": {"columns": ["y"], **({"lags": "season"} if lags == "input" else {})}},
-        "scaling": {"target": "standard", "baseline": counted},
-        "network": {"kind": "lstm", "units": 64},
-        "decoder": {"kind": decoder, **({"lags": "season"} if lags == "decoder" else {})},
-        "training": {"epochs": 20, "steps_per_epoch": 100, "batch_size": 32, "lr": 0.004, "patience": 5, "refit": True} | training,
-    }
-
 
 HERE = {"from the newest state": False, "from shifted states": True}
 """What is trained without a service, learnt at each cutoff alone, and whether its states are shifted; see bench/shifted.py."""
 
-DEFAULTS = {"hourly": ("season", "input"), "weekly": ("last", "input"), "hospital": ("none", "decoder")}
+COUNTED = {"none": "the window's mean", "last": "the newest value", "season": "the last season"}
+LAGS = {"none": "nothing", "decoder": "the decoder", "input": "the input"}
 
 
-def changes(name: str) -> dict[str, Change]:
-    """What is tried on a panel, by its name in the table."""
-    counted, lags = DEFAULTS[name]
-    said = {"none": "the window's mean", "last": "the newest value", "season": "the last season"}
-    found = {"as it is": document(counted, lags)}
-    for other in said:
-        if other != counted:
-            found[f"counted from {said[other]}"] = document(other, lags)
-    for other in ("none", "decoder", "input"):
-        if other != lags:
-            found[f"lags of {'nothing' if other == 'none' else f'the {other}'}"] = document(counted, other)
-    found["counted from the window's mean, without lags"] = document("none", "none")
-    found["learnt at each cutoff alone"] = document(counted, lags, "direct")
-    found["without a refit"] = document(counted, lags, refit=False)
-    found |= dict.fromkeys(HERE, found["learnt at each cutoff alone"])
+def changed(default: Change, *, counted: str = "", lags: str = "", decoder: Change | None = None, **training: object) -> Change:
+    """The default's document: counted from another baseline, with lags of the `input`, the `decoder` or `none`, or learnt otherwise."""
+    found = copy.deepcopy(default)
+    if counted:
+        found["scaling"]["baseline"] = counted
+    if lags:
+        found["inputs"]["target"]["lags"] = "season" if lags == "input" else []
+        found["decoder"]["lags"] = "season" if lags == "decoder" else []
+    found["decoder"] |= decoder or {}
+    found["training"] |= training
     return found
+
+
+def changes(case: Panel) -> dict[str, Change]:
+    """What is tried on a panel, by its name in the table."""
+    default = default_spec(facts_of(case, SEASONS[case.title])).model_dump(mode="json", exclude_none=True)
+    has = "input" if default["inputs"]["target"]["lags"] else "decoder" if default["decoder"]["lags"] else "none"
+    found = {"as it is": default}
+    for counted, name in COUNTED.items():
+        if counted != default["scaling"]["baseline"]:
+            found[f"counted from {name}"] = changed(default, counted=counted)
+    for lags, name in LAGS.items():
+        if lags != has:
+            found[f"lags of {name}"] = changed(default, lags=lags)
+    found["counted from the window's mean, without lags"] = changed(default, counted="none", lags="none")
+    found["learnt at each cutoff alone"] = changed(default, decoder={"kind": "direct"})
+    found["one map for all steps"] = changed(default, decoder={"units": None})
+    found["without a refit"] = changed(default, refit=False)
+    return found | dict.fromkeys(HERE, changed(default, decoder={"kind": "direct", "units": None}))
 
 
 def run(http: httpx.Client, case: Panel, context: int, what: str, change: Change, training: Change) -> dict[str, float]:
@@ -97,7 +102,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home, OwnService(Path(home)) as service, closing(service.client()) as http:
         for name in asked.sets:
             case = panel(*PANELS[name])
-            for what, change in changes(name).items():
+            for what, change in changes(case).items():
                 if asked.changes is None or what in asked.changes:
                     print(row(http, case, CONTEXTS[name], what, change, trainings), flush=True)
 

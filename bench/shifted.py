@@ -82,12 +82,16 @@ def shifted(spec: ForecasterSpec) -> Network:
     return network
 
 
+def facts_of(case: Panel, seasons: tuple[int, ...]) -> PanelFacts:
+    """What a job knows of a panel."""
+    lengths = [len(history) for history in case.histories]
+    return PanelFacts("1", seasons[0], (), "y", len(lengths), min(lengths), max(lengths), longer_seasons=seasons[1:])
+
+
 def resolved(case: Panel, document: dict[str, Any], context: int, seasons: tuple[int, ...], training: dict[str, Any]) -> ForecasterSpec:
     """A document as a job of it would be completed."""
-    lengths = [len(history) for history in case.histories]
-    facts = PanelFacts("1", seasons[0], (), "y", len(lengths), min(lengths), max(lengths), longer_seasons=seasons[1:])
     horizon = case.actual.shape[1]
-    return resolve_spec(parse_spec(document), facts, horizon=horizon, context=context, training=training)
+    return resolve_spec(parse_spec(document), facts_of(case, seasons), horizon=horizon, context=context, training=training)
 
 
 def run_here(case: Panel, spec: ForecasterSpec, season: int, *, is_shifted: bool) -> dict[str, float]:
