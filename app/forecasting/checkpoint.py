@@ -22,12 +22,13 @@ from app.forecasting.forecaster import Forecaster
 from app.nets.build import Network, build
 from app.nets.heads import RESIDUAL_LEVELS
 from app.series.scaling import CovariateScaling
-from app.spec.forecaster import ForecasterSpec
+from app.spec.forecaster import ForecasterSpec, QuantilesHead
 from app.spec.parse import parse_spec
 
 FORMAT = "braidcast forecaster 1"
 DOCUMENT = "braidcast"
 RESIDUALS = "residuals"
+WIDTHS = "widths"
 MEMBERS = "members"
 LENGTH_BYTES = 8
 LONGEST_HEADER = 16 * 1024 * 1024
@@ -56,8 +57,8 @@ def unpack(content: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def dump(forecaster: Forecaster) -> bytes:
     """A forecaster as bytes."""
     tensors = {name: weight for number, network in enumerate(forecaster.members) for name, weight in _named(network.state_dict(), number)}
-    if forecaster.residuals is not None:
-        tensors[RESIDUALS] = forecaster.residuals
+    measured = {RESIDUALS: forecaster.residuals, WIDTHS: forecaster.widths}
+    tensors |= {name: tensor for name, tensor in measured.items() if tensor is not None}
     document = {
         "format": FORMAT,
         "spec": forecaster.spec.model_dump(mode="json", by_alias=True),
@@ -88,7 +89,7 @@ def load(content: bytes, device: torch.device | None = None) -> Forecaster:
     networks = [build(spec) for _ in range(spec.training.members)]
     _compare(header, _expected(spec, networks))
     tensors = safetensors.torch.load(content)
-    residuals = tensors.pop(RESIDUALS, None)
+    residuals, widths = tensors.pop(RESIDUALS, None), tensors.pop(WIDTHS, None)
     for number, network in enumerate(networks):
         state = network.state_dict()
         names = (name for name, _ in _named(state, number))
@@ -97,7 +98,7 @@ def load(content: bytes, device: torch.device | None = None) -> Forecaster:
     scaling = CovariateScaling(document["scaling"]["mean"], document["scaling"]["deviation"])
     series = tuple(document.get("series", ()))
     told = (document["freq"], document["season"], document["time_kind"])
-    return Forecaster(spec, networks[0], *told, scaling, residuals, series, tuple(networks[1:]))
+    return Forecaster(spec, networks[0], *told, scaling, residuals, series, tuple(networks[1:]), widths)
 
 
 def _named(weights: Mapping[str, Tensor], member: int) -> Iterator[tuple[str, Tensor]]:
@@ -109,12 +110,13 @@ def _named(weights: Mapping[str, Tensor], member: int) -> Iterator[tuple[str, Te
 def _expected(spec: ForecasterSpec, networks: Sequence[Network]) -> dict[str, tuple[str, list[int]]]:
     named = (pair for number, network in enumerate(networks) for pair in _named(network.state_dict(), number))
     expected = {name: (SAFETENSORS_NAMES[tensor.dtype], list(tensor.shape)) for name, tensor in named}
-    return expected | {RESIDUALS: ("F32", [spec.horizon or 1, len(RESIDUAL_LEVELS)])}
+    levels = len(spec.head.levels) if isinstance(spec.head, QuantilesHead) else 0
+    return expected | {RESIDUALS: ("F32", [spec.horizon or 1, len(RESIDUAL_LEVELS)]), WIDTHS: ("F32", [levels])}
 
 
 def _compare(header: Mapping[str, Any], expected: Mapping[str, tuple[str, list[int]]]) -> None:
     found = {name: (entry["dtype"], entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
-    wrong = sorted(name for name in found.keys() | expected.keys() - {RESIDUALS} if found.get(name) != expected.get(name))
+    wrong = sorted(name for name in found.keys() | expected.keys() - {RESIDUALS, WIDTHS} if found.get(name) != expected.get(name))
     if wrong:
         raise BraidcastError(f"the artifact's tensors are not those of its description: {', '.join(wrong[:5])}")
 

@@ -73,6 +73,7 @@ class Forecaster:
         residuals: quantiles of a point head's scaled residuals, [horizon, RESIDUAL_LEVELS].
         series: ids of the series that it has parameters of, in the order of these; none where no layer has any.
         others: further members of an ensemble, whose forecasts are combined with the network's by the median.
+        widths: of a quantiles head, see there.
     """
 
     spec: ForecasterSpec
@@ -84,6 +85,7 @@ class Forecaster:
     residuals: Float[Tensor, "horizon level"] | None = None
     series: tuple[str, ...] = ()
     others: tuple[Network, ...] = ()
+    widths: Float[Tensor, " level"] | None = None
 
     @property
     def members(self) -> tuple[Network, ...]:
@@ -113,7 +115,7 @@ class Forecaster:
     @cached_property
     def head(self) -> Head:
         """What its raw numbers mean."""
-        return build_head(self.spec, self.residuals)
+        return build_head(self.spec, self.residuals, self.widths)
 
     @cached_property
     def device(self) -> torch.device:

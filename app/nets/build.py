@@ -170,13 +170,15 @@ def build(spec: ForecasterSpec) -> Network:
     return Network(spec)
 
 
-def build_head(spec: ForecasterSpec, residuals: Float[Tensor, "horizon level"] | None = None) -> Head:
-    """The head of a description, with a point head's measured residuals if there are any."""
+def build_head(
+    spec: ForecasterSpec, residuals: Float[Tensor, "horizon level"] | None = None, widths: Float[Tensor, " level"] | None = None
+) -> Head:
+    """The head of a description, with a point head's measured residuals or the measured widths of quantiles, if there are any."""
     match spec.head:
         case forecaster.PointHead(loss=loss, delta=delta):
             return PointHead(loss, delta, residuals)
         case forecaster.QuantilesHead(levels=levels):
-            return QuantilesHead(levels)
+            return QuantilesHead(levels, widths)
         case _:
             return _distribution(spec.head)
 

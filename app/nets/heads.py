@@ -147,21 +147,31 @@ class QuantilesHead(Head):
 
     Args:
         levels: rising.
+        widths: what the distance of each from the middle one is multiplied by, once that is measured; they never fall to either side.
     """
 
-    def __init__(self, levels: Sequence[float]) -> None:
+    def __init__(self, levels: Sequence[float], widths: Float[Tensor, " level"] | None = None) -> None:
         self.levels = tuple(levels)
-        self._middle = min(range(len(levels)), key=lambda position: abs(levels[position] - 0.5))
+        self.widths = widths
+        self._middle = middle_of(levels)
         bounds = [0.0, *((low + high) / 2 for low, high in pairwise(levels)), 1.0]
         self._weights = [high - low for low, high in pairwise(bounds)]
 
     def rising(self, raw: Raw) -> Raw:
-        """The quantiles at `levels`."""
+        """The quantiles at `levels`, as they were learnt."""
         at = self._middle
         below, middle, above = raw[..., :at], raw[..., at : at + 1], raw[..., at + 1 :]
         up = middle + nn.functional.softplus(above).cumsum(dim=2)
         down = middle - nn.functional.softplus(below.flip(2)).cumsum(dim=2).flip(2)
         return torch.cat([down, middle, up], dim=2)
+
+    def widened(self, raw: Raw) -> Raw:
+        """The quantiles at `levels`, as far from the middle one as was measured; the mean is of those that were learnt."""
+        learnt = self.rising(raw)
+        if self.widths is None:
+            return learnt
+        middle = raw[..., self._middle : self._middle + 1]
+        return middle + self.widths.to(raw) * (learnt - middle)
 
     def loss(self, raw: Raw, target: Steps, observed: Observed, scale: Scale) -> Float[Tensor, ""]:
         """See `Head`; the mean over levels too."""
@@ -177,13 +187,18 @@ class QuantilesHead(Head):
 
     def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`."""
-        return interpolate(self.rising(raw), self.levels, ranks)
+        return interpolate(self.widened(raw), self.levels, ranks)
 
     def quantiles(self, raw: Raw, levels: Sequence[float], scale: Scale) -> Quantiles:
         """See `Head`; with the places of the levels at hand."""
         if len(self.levels) == 1:
             return super().quantiles(raw, levels, scale)
-        return _between(self.rising(raw), *_places_of(self.levels, tuple(levels), raw.device))
+        return _between(self.widened(raw), *_places_of(self.levels, tuple(levels), raw.device))
+
+
+def middle_of(levels: Sequence[float]) -> int:
+    """The place of the level that is nearest to one half, from which the others are counted."""
+    return min(range(len(levels)), key=lambda place: abs(levels[place] - 0.5))
 
 
 def mean_over(values: Steps, observed: Observed) -> Float[Tensor, ""]:

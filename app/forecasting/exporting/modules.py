@@ -223,7 +223,7 @@ class Answer(nn.Module):
     def _quantiles(self, raw: Tensor) -> Tensor:
         weights = self.get_buffer("weights")
         if isinstance(self._head, QuantilesHead):
-            return self._head.rising(raw) @ weights
+            return self._head.widened(raw) @ weights
         if isinstance(self._head, PointHead):
             return raw + weights
         if isinstance(self._head, NormalHead):

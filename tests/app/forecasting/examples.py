@@ -10,6 +10,7 @@ from app.forecasting.histories import History
 from app.nets.build import build
 from app.nets.heads import RESIDUAL_LEVELS
 from app.series.scaling import CovariateScaling
+from app.spec.forecaster import ForecasterSpec, QuantilesHead
 from app.spec.parse import parse_spec
 
 CONTEXT, HORIZON = 6, 3
@@ -34,7 +35,13 @@ def forecaster_of(seed: int = 0, **changes: Any) -> Forecaster:
     network.initialise()
     residuals = torch.linspace(-1, 1, len(RESIDUAL_LEVELS)).expand(HORIZON, -1).clone() if spec.head.kind == "point" else None
     scaling = CovariateScaling({"x": 1.0, "z": -2.0}, {"x": 2.0, "z": 0.5})
-    return Forecaster(spec, network.eval().requires_grad_(requires_grad=False), "D", 7, "zoned", scaling, residuals)
+    network.eval().requires_grad_(requires_grad=False)
+    return Forecaster(spec, network, "D", 7, "zoned", scaling, residuals, widths=widths_of(spec))
+
+
+def widths_of(spec: ForecasterSpec) -> torch.Tensor | None:
+    """Some that a quantiles head might have been measured to want."""
+    return torch.tensor([1.0 + abs(level - 0.5) for level in spec.head.levels]) if isinstance(spec.head, QuantilesHead) else None
 
 
 def history_of(unique_id: str = "a", length: int = 10, seed: int = 0) -> History:

@@ -22,6 +22,7 @@ from app.series.scaling import CovariateScaling
 from app.spec.blocks import ALL_KINDS, Model, every
 from app.spec.leaves import Attention, InstanceNorm, Segment
 from app.spec.parse import parse_spec
+from tests.app.forecasting.examples import widths_of
 from tests.strategies_specs import CELLS, INPUTS, OPTIONS, WHOLES, documents, read_all, stack
 
 START = np.datetime64("2024-01-01", "us")
@@ -49,7 +50,7 @@ def forecaster_of(document: dict[str, Any], series: tuple[str, ...] = ()) -> For
         network.requires_grad_(requires_grad=False)
     residuals = torch.linspace(-1, 1, len(RESIDUAL_LEVELS)).expand(spec.horizon or 1, -1).clone() if spec.head.kind == "point" else None
     scaling = CovariateScaling({"x": 1.0, "z": -2.0}, {"x": 2.0, "z": 0.5})
-    return Forecaster(spec, networks[0], "D", 7, "naive", scaling, residuals, series, tuple(networks[1:]))
+    return Forecaster(spec, networks[0], "D", 7, "naive", scaling, residuals, series, tuple(networks[1:]), widths_of(spec))
 
 
 def values_of(steps: int, seed: int = 0) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:

@@ -10,8 +10,9 @@ from app.series.panel import Panel
 from app.series.scores import mae
 from tests.worker.training.lessons import CPU, SEASON, spec_of, training_of, waves
 from worker.training.fit import fit
+from worker.training.intervals import measure_residuals
 from worker.training.material import Material, prepare
-from worker.training.verdict import measure_residuals, score
+from worker.training.verdict import score
 
 TRAINED = {"epochs": 40, "lr": 0.01, "patience": None}
 
