@@ -81,7 +81,8 @@ def measure_widths(forecaster: Forecaster, material: Material, levels: Sequence[
 
     Two levels that lie alike on both sides of one half bound an interval. Its factor is the one with which it would have held its share of
     what was observed: conformalised quantile regression (Romano et al. 2019), with a factor in place of a constant, as intervals are not
-    alike wide. No factor is smaller than one further in, so that quantiles stay in their order; a level without a partner has that.
+    alike wide. No factor is smaller than one further in, so that quantiles stay in their order; a level without a partner has that
+    of the next one further in, or where there is none the smallest, at most 1.
 
     Args:
         forecaster: trained, of a quantiles head.
@@ -111,7 +112,7 @@ def measure_widths(forecaster: Forecaster, material: Material, levels: Sequence[
     middle = middle_of(levels)
     above, below = np.maximum.accumulate(wanted[middle:]), np.maximum.accumulate(wanted[middle::-1])[::-1]
     widths = np.concatenate([below[:-1], above])
-    return torch.from_numpy(np.where(widths > 0.0, widths, 1.0)).float()
+    return torch.from_numpy(np.where(widths > 0.0, widths, min(1.0, widths[widths > 0.0].min()))).float()
 
 
 def _pairs(levels: Sequence[float]) -> list[tuple[int, int]]:

@@ -73,6 +73,9 @@ def test_a_level_without_a_partner_has_the_factor_of_the_one_further_in() -> Non
     widths = forecaster_from(trained((0.1, 0.5, 0.9, 0.99))).widths
     assert widths is not None
     assert widths[3] == widths[2] == widths[0] != 1.0
+    widths = forecaster_from(trained((0.1, 0.3, 0.5, 0.9), epochs=1)).widths
+    assert widths is not None
+    assert widths[1] == min(1.0, float(widths[0]))
 
 
 def test_nothing_is_measured_where_no_levels_bound_an_interval_or_nothing_was_observed() -> None:
