@@ -47,8 +47,8 @@ def sensors() -> Series:
 
 def sums(series: Series, steps: int, least: int = 0) -> Series:
     """Sums of so many steps, to the last one, of the series that have at least so many of these."""
-    whole = {name: values[len(values) % steps :].reshape(-1, steps).sum(axis=1) for name, values in series.items()}
-    return {name: values for name, values in whole.items() if len(values) >= least}
+    summed = {name: values[len(values) % steps :].reshape(-1, steps).sum(axis=1) for name, values in series.items()}
+    return {name: values for name, values in summed.items() if len(values) >= least}
 
 
 def newest(series: Series, steps: int) -> Series:

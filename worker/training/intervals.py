@@ -16,8 +16,7 @@ from torch import Tensor
 
 from app.forecasting.batches import Windows
 from app.forecasting.forecaster import Forecaster
-from app.nets.build import Network
-from app.nets.heads import RESIDUAL_LEVELS, Head, middle_of
+from app.nets.heads import RESIDUAL_LEVELS, Raw, middle_of
 from app.series.windows import Cutoffs
 from app.spec.decoders import RecursiveDecoder
 from worker.training.material import Material
@@ -129,12 +128,10 @@ def _distances(forecaster: Forecaster, windows: Windows, levels: Sequence[float]
     """
     errors, distances = [], []
     with torch.inference_mode():
-        for network, unread in zip(forecaster.members, forecaster.unread, strict=True):
-            own = windows.later(unread)
-            raw, outlook = network.look(own.inputs, own.future, own.about)
+        for own, raw in _looks(forecaster, windows):
             quantiles = forecaster.head.quantiles(raw, levels, own.scale).double()
             middle = quantiles[..., middle_of(levels)]
-            errors.append((own.apart(outlook).target - middle).cpu().numpy())
+            errors.append((own.target - middle).cpu().numpy())
             distances.append((quantiles - middle[..., None]).cpu().numpy())
     seen = windows.observed.cpu().numpy()
     return np.median(errors, axis=0)[seen], np.median(distances, axis=0)[seen]
@@ -143,12 +140,14 @@ def _distances(forecaster: Forecaster, windows: Windows, levels: Sequence[float]
 def _errors(forecaster: Forecaster, windows: Windows) -> Values:
     """In units of the head, behind whatever takes the target apart: the middle one of the members' errors."""
     with torch.inference_mode():
-        pairs = zip(forecaster.members, forecaster.unread, strict=True)
-        errors = [_error(network, forecaster.head, windows.later(unread)) for network, unread in pairs]
+        looks = _looks(forecaster, windows)
+        errors = [(own.target - forecaster.head.mean(raw, own.scale)).double().cpu().numpy() for own, raw in looks]
     return np.where(windows.observed.cpu().numpy(), np.median(errors, axis=0), np.nan)
 
 
-def _error(network: Network, head: Head, windows: Windows) -> Values:
-    raw, outlook = network.look(windows.inputs, windows.future, windows.about)
-    found: Values = (windows.apart(outlook).target - head.mean(raw, windows.scale)).double().cpu().numpy()
-    return found
+def _looks(forecaster: Forecaster, windows: Windows) -> Iterator[tuple[Windows, Raw]]:
+    """Of each member the windows as it has them, behind what it takes apart, and its raw numbers."""
+    for network, unread in zip(forecaster.members, forecaster.unread, strict=True):
+        own = windows.later(unread)
+        raw, outlook = network.look(own.inputs, own.future, own.about)
+        yield own.apart(outlook), raw
