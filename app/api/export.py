@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import logging
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from app.api.access import Asker
 from app.api.bodies import Id
 from app.api.forecasts import LevelPercent
 from app.api.services import Served
-from app.errors import ForecastError, InputError, UnavailableError
+from app.errors import ForecastError, UnavailableError
 from app.forecasting.exporting.contract import export_faults
 from app.spec.panel_forecast import DEFAULT_LEVELS, quantiles_of
 from app.spec.parse import parse_spec
@@ -52,7 +51,6 @@ def get_export(
 
     Raises:
         ForecastError: a block cannot be exported; the faults name each and say why.
-        InputError: this service has no exporter.
         UnavailableError: another export is at work.
     """
     with services.database.read() as db:
@@ -62,9 +60,6 @@ def get_export(
     if faults:
         sentence = f"{model} cannot be exported: {'; '.join(fault.detail for fault in faults)}"
         raise ForecastError(sentence, code="not_exportable", faults=faults)
-    if importlib.util.find_spec("onnx") is None:
-        sentence = "format: 'onnx' needs a package that this service has not; whoever runs it can add it: pip install 'braidcast[onnx]'"
-        raise InputError(sentence, code="not_installed", pointer="?format")
     with services.artifacts.open_local(digest) as path:
         content = _exported(path, quantiles_of(DEFAULT_LEVELS if levels is None else levels, ()))
     headers = {

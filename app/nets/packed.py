@@ -1,7 +1,7 @@
 """How fast can a cell step without learning? Its weights are packed once, and a step of a few rows is some calls of numpy.
 
-At batch 1 a call of torch costs a microsecond or more, and one of numpy a third of it: 96 steps of a GRU of 64 units take 0.44 ms in place
-of 0.83, and of an Elman layer 0.11 in place of 0.26. With more rows torch's kernels win, and of an LSTM always; see `packed_cell.py`.
+At batch 1 a call of torch costs a microsecond or more, and one of numpy a third of it. A session steps so (`steps.py`), and few rows of a
+whole context where neither torch nor onnxruntime has a kernel; see `packed_cell.py`.
 
     driven = x_t W + b          for all steps at once
     state  = advance(driven, state)
@@ -12,7 +12,7 @@ A sigmoid is (1 + tanh(a / 2)) / 2: gates are halved in the packed weights, so t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,6 @@ from app.nets.stepped import IndRnnCell, LoopLstmCell, MinGruCell, MinLstmCell, 
 Rows = npt.NDArray[np.float32]
 State = tuple[Rows, ...]
 Advance = Callable[[Rows, State], State]
-Follow = Callable[[Rows, Rows], Rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,13 +34,11 @@ class Packed:
         weight: [width, gates].
         bias: [gates].
         advance: the state after a step, from what the input drives and the state before; the hidden state stands first in it.
-        follow: the hidden states of one row after all steps, written over where nothing else is needed; None where `advance` has to do.
     """
 
     weight: Rows
     bias: Rows
     advance: Advance
-    follow: Follow | None = None
 
     def drive(self, sequence: Rows) -> Rows:
         """What the input drives at every step: [..., width] to [..., gates]."""
@@ -64,8 +61,7 @@ def pack(cell: Cell) -> Packed:
         case ElmanCell():
             recurrent = numbers(cell.recurrent_weight).T.copy()
             activation = np.tanh if cell.activation == "tanh" else _relu
-            packed = _plain(cell, lambda driven, state: (activation(driven + state[0] @ recurrent),))
-            return replace(packed, follow=lambda driven, hidden: _follow_elman(driven, hidden, recurrent, activation))
+            return _plain(cell, lambda driven, state: (activation(driven + state[0] @ recurrent),))
         case _:
             return _without_products(cell)
 
@@ -100,8 +96,8 @@ def sigmoid(values: Rows) -> Rows:
     return halved
 
 
-def _relu(values: Rows, out: Rows | None = None) -> Rows:
-    kept: Rows = np.maximum(values, 0.0, out=out)
+def _relu(values: Rows) -> Rows:
+    kept: Rows = np.maximum(values, 0.0)
     return kept
 
 
@@ -162,47 +158,7 @@ def _gru(cell: GruCell) -> Packed:
         kept += new
         return (kept,)
 
-    packed = _plain(cell, advance, gates)
-    return replace(packed, follow=lambda driven, hidden: _follow_gru(driven, hidden, recurrent, own))
-
-
-def _follow_gru(driven: Rows, hidden: Rows, recurrent: Rows, own: Rows) -> Rows:
-    """As `advance`, with one buffer for all steps; views of it are made once."""
-    units = len(hidden)
-    outputs, fed = np.empty((len(driven), units), dtype=np.float32), np.empty(3 * units, dtype=np.float32)
-    both, reset, update, new = fed[: 2 * units], fed[:units], fed[units : 2 * units], fed[2 * units :]
-    half, one = np.float32(0.5), np.float32(1.0)
-    driven[:, : 2 * units] += own[: 2 * units]
-    steps = zip(list(driven[:, : 2 * units]), list(driven[:, 2 * units :]), list(outputs), strict=True)
-    own_new = own[2 * units :]
-    dot, add, multiply, tanh, subtract = np.dot, np.add, np.multiply, np.tanh, np.subtract
-    for gates, candidate, kept in steps:
-        dot(hidden, recurrent, fed)
-        add(both, gates, both)
-        tanh(both, both)
-        add(both, one, both)
-        add(new, own_new, new)
-        multiply(new, reset, new)
-        add(new, candidate, new)
-        tanh(new, new)
-        subtract(hidden, new, kept)
-        multiply(kept, update, kept)
-        multiply(kept, half, kept)
-        add(kept, new, kept)
-        hidden = kept
-    return outputs
-
-
-def _follow_elman(driven: Rows, hidden: Rows, recurrent: Rows, activation: Callable[..., Rows]) -> Rows:
-    """As `advance`; the hidden states lie where what drives them lay."""
-    fed = np.empty(len(hidden), dtype=np.float32)
-    dot, add = np.dot, np.add
-    for step in list(driven):
-        dot(hidden, recurrent, fed)
-        add(step, fed, step)
-        activation(step, step)
-        hidden = step
-    return driven
+    return _plain(cell, advance, gates)
 
 
 def _gru_before(cell: GruBeforeCell) -> Packed:

@@ -120,7 +120,7 @@ def run_peer(python: Path, peer: str, task: Task, seed: int) -> dict[str, float]
         for name, table in task.tables.items():
             table.write_parquet(folder / f"{name}.parquet")
         command = [str(python), str(HERE / "forecast.py"), peer, str(folder)]
-        spent = measured.run(command, folder, folder / "log.txt", {"KERAS_BACKEND": "torch", "CUDA_VISIBLE_DEVICES": ""})
+        spent = measured.run(command, folder, folder / "log.txt", {"KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": ""})
         return task.score(np.load(folder / "forecast.npy", allow_pickle=False)) | spent
 
 

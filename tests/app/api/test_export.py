@@ -46,14 +46,6 @@ def test_a_block_that_cannot_be_exported_is_named_with_its_place(api: Api) -> No
     assert "looks at the whole context again" in fault["detail"]
 
 
-def test_without_the_library_the_answer_says_how_to_get_it(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = add_model(api)
-    monkeypatch.setattr("app.api.export.importlib.util.find_spec", lambda _: None)
-    (fault,) = problem_of(api.client.get(f"/v1/models/{model}/export"), 422)["errors"]
-    assert fault["pointer"] == "?format"
-    assert "pip install 'braidcast[onnx]'" in fault["detail"]
-
-
 def test_one_export_is_at_work_at_a_time(api: Api) -> None:
     model = add_model(api)
     with export._at_work:
