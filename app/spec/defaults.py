@@ -1,4 +1,4 @@
-"""What does a job train that brings no document? One that suits the panel; decisions 21, 24 and 39 have the evidence for its lines.
+"""What does a job train that brings no document? One that suits the panel; decisions 21, 24, 39 and 42 have the evidence for its lines.
 
     season                          the target is counted from     lags                                    context
     none                            the newest value               the newest value                        two horizons
@@ -39,6 +39,9 @@ _CALENDAR: Mapping[str, tuple[CalendarFeature, ...]] = {
     "Q": ("quarter_of_year",),
 }
 
+_YEARS: Mapping[CalendarFeature, int] = {"day_of_year": 2 * 365, "week_of_year": 2 * 52}
+"""Steps of two years, from which on the place in a year is read: in less of it each place is a time of its own (decision 42)."""
+
 TRAINING = Training(epochs=20, steps_per_epoch=100, batch_size=32, lr=0.004, patience=5, refit=True)
 
 OF_LONG_SEASONS: Mapping[str, Any] = {"epochs": 16}
@@ -50,7 +53,8 @@ OF_SHORT_SEASONS: Mapping[str, Any] = {"batch_size": 64, "schedule": "constant",
 
 def default_spec(facts: PanelFacts) -> ForecasterSpec:
     """The document of a job that brings none."""
-    features = next((found for unit, found in _CALENDAR.items() if facts.freq.lstrip("0123456789").startswith(unit)), ())
+    known = next((found for unit, found in _CALENDAR.items() if facts.freq.lstrip("0123456789").startswith(unit)), ())
+    features = tuple(feature for feature in known if facts.longest >= _YEARS.get(feature, 0))
     is_short, is_long = 1 < facts.season <= YEAR_OF_MONTHS, facts.season > YEAR_OF_MONTHS and facts.season != YEAR_OF_WEEKS
     target = Input(columns=("y",)) if is_short else Input(columns=("y",), lags="season")
     baseline: Literal["none", "last", "season"] = "none" if is_short else "season" if is_long else "last"

@@ -79,6 +79,21 @@ def test_the_default_reads_the_calendar_where_there_is_one(freq: str, inputs: li
 
 
 @pytest.mark.parametrize(
+    ("freq", "longest", "features"),
+    [
+        ("D", 729, ("day_of_week",)),
+        ("D", 730, ("day_of_week", "day_of_year")),
+        ("W", 103, ()),
+        ("W-SUN", 104, ("week_of_year",)),
+        ("MS", 18, ("month_of_year",)),
+    ],
+)
+def test_the_default_reads_the_place_in_a_year_of_data_that_have_two(freq: str, longest: int, features: tuple[str, ...]) -> None:
+    inputs = default_spec(PanelFacts(freq, 1, (), "y", 5, longest, longest)).inputs
+    assert (inputs["calendar"].features if "calendar" in inputs else ()) == features
+
+
+@pytest.mark.parametrize(
     ("freq", "season", "baseline", "of_input", "of_decoder", "context"),
     [
         ("h", 24, "season", (24, 168), (), 168),
