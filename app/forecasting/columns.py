@@ -109,9 +109,12 @@ class Column:
             lowest: the first position that a row may see.
             fallback: what stands for a value where none was observed from there on.
         """
-        last = positions if self._last is None else self._last[positions.clamp(min=0)]
-        is_there = (positions >= lowest[:, None]) & (last >= lowest[:, None])
-        return torch.where(is_there, self.values[last.clamp(min=0)], fallback)
+        is_there, last = positions >= lowest[:, None], positions.clamp(min=0)
+        if self._last is not None:
+            last = self._last[last]
+            is_there &= last >= lowest[:, None]
+            last = last.clamp(min=0)
+        return torch.where(is_there, self.values[last], fallback)
 
 
 class Ages:

@@ -1,10 +1,11 @@
-"""What does a job train that brings no document? One that suits the panel; decisions 21, 24, 39 and 42 have the evidence for its lines.
+"""What does a job train that brings no document? One that suits the panel; decisions 21, 24, 39, 42 and 43 have the evidence.
 
     season                          the target is counted from     lags                                    context
     none                            the newest value               the newest value                        two horizons
-    up to a year of months (12)     its window's mean              of the decoder: one, two, three seasons  two seasons
-                                    with batches of 64, and the mean of the five newest epochs at a
-                                    constant rate
+    shorter, or a year of months    its window's mean              of the decoder: three seasons, five of   two seasons; five
+                                                                   months, as far as half of the data goes  of ten years of
+                                    with the mean of the five newest epochs at a constant rate: of batches  months
+                                    of 64; of fewer and smaller ones at a higher rate with few years of months
     a year of weeks (52)            the newest value               of the input: the season                one season
     longer: a day of hours          the last season                of the input: the day and the week      a week
                                     with dropout
@@ -26,6 +27,9 @@ from app.spec.inputs import CalendarFeature, Input
 from app.spec.training import Training
 
 YEAR_OF_MONTHS, YEAR_OF_WEEKS = 12, 52
+
+MANY_YEARS = 10
+"""From which on half of them are looked back at: some years tell a trend from noise (decision 43)."""
 
 LARGE_PANEL = 500_000
 """Steps from which on wider layers pay."""
@@ -50,6 +54,9 @@ OF_LONG_SEASONS: Mapping[str, Any] = {"epochs": 16}
 OF_SHORT_SEASONS: Mapping[str, Any] = {"batch_size": 64, "schedule": "constant", "average": 5}
 """Series with few seasons are mostly noise: larger batches, and the mean of many weights (decision 24)."""
 
+OF_FEW_YEARS: Mapping[str, Any] = {**OF_SHORT_SEASONS, "epochs": 16, "steps_per_epoch": 50, "batch_size": 32, "lr": 0.006, "patience": 8}
+"""Of few years of months a fifth of the windows says as much, where the mean evens out a higher rate (decision 43)."""
+
 
 def default_spec(facts: PanelFacts) -> ForecasterSpec:
     """The document of a job that brings none."""
@@ -58,15 +65,28 @@ def default_spec(facts: PanelFacts) -> ForecasterSpec:
     is_short, is_long = 1 < facts.season <= YEAR_OF_MONTHS, facts.season > YEAR_OF_MONTHS and facts.season != YEAR_OF_WEEKS
     target = Input(columns=("y",)) if is_short else Input(columns=("y",), lags="season")
     baseline: Literal["none", "last", "season"] = "none" if is_short else "season" if is_long else "last"
-    learnt = OF_SHORT_SEASONS if is_short else OF_LONG_SEASONS if is_long else {}
     return ForecasterSpec(
         min_context=max(facts.season, 2),
         inputs={"target": target, **({"calendar": Input(features=features)} if features else {})},
         scaling=Scaling(target="standard", baseline=baseline),
         network=Lstm(kind="lstm", units=128 if facts.rows >= LARGE_PANEL else 64, dropout=0.2 if is_long else 0.0),
         decoder=ForkingDecoder(kind="forking", lags="season" if is_short else (), units=64),
-        training=TRAINING.model_copy(update=learnt),
+        training=TRAINING.model_copy(update=_training_of(facts)),
     )
+
+
+def _training_of(facts: PanelFacts) -> Mapping[str, Any]:
+    """How a panel learns, where it is not as others are."""
+    if facts.season in {1, YEAR_OF_WEEKS}:
+        return {}
+    if facts.season > YEAR_OF_MONTHS:
+        return OF_LONG_SEASONS
+    return OF_FEW_YEARS if facts.season == YEAR_OF_MONTHS and not _has_many_years(facts) else OF_SHORT_SEASONS
+
+
+def _has_many_years(facts: PanelFacts) -> bool:
+    """Whether some series are of so many years of months that half of them are looked back at."""
+    return facts.season == YEAR_OF_MONTHS and facts.longest >= MANY_YEARS * YEAR_OF_MONTHS
 
 
 def default_context(facts: PanelFacts, horizon: int, room: int) -> int:
@@ -74,5 +94,6 @@ def default_context(facts: PanelFacts, horizon: int, room: int) -> int:
     if facts.season > YEAR_OF_MONTHS:
         wanted = max(facts.season, min(facts.longer_seasons, default=0), horizon)
     else:
-        wanted = max(2 * facts.season, 2 * horizon)
+        seasons = MANY_YEARS // 2 if _has_many_years(facts) else 2
+        wanted = max(seasons * facts.season, 2 * horizon)
     return max(1, min(wanted, room))

@@ -16,8 +16,8 @@ from app.spec.parse import parse_spec
 HELD_OUT_HORIZONS = 3
 """A series gives at least one window to train on, one to stop by and one to be scored on."""
 
-LAGS_OF_A_SHORT_SEASON = 3
-"""One says little of the next by itself, and the mean of several says more."""
+LAGS_OF_A_SHORT_SEASON, LAGS_OF_YEARS = 3, 5
+"""One says little of the next by itself, and the mean of several says more; of years of months the trend does too (decision 43)."""
 
 
 def resolve_spec(
@@ -90,7 +90,8 @@ def lags_of(facts: PanelFacts) -> list[int]:
     """Lags of a series with these seasons: each of them, and of a single short one its next multiples, as far as half of the data goes."""
     wanted = [season for season in (facts.season, *facts.longer_seasons) if season > 1]
     if len(wanted) == 1 and wanted[0] <= YEAR_OF_MONTHS:
-        wanted = [wanted[0] * years for years in range(1, LAGS_OF_A_SHORT_SEASON + 1)]
+        count = LAGS_OF_YEARS if wanted[0] == YEAR_OF_MONTHS else LAGS_OF_A_SHORT_SEASON
+        wanted = [wanted[0] * number for number in range(1, count + 1)]
     return [lag for lag in wanted if lag <= facts.longest // 2] or [1]
 
 

@@ -33,8 +33,24 @@ def test_the_document_stands_where_the_job_says_nothing() -> None:
 
 
 def test_context_follows_from_season_and_horizon_and_from_what_there_is() -> None:
-    assert resolve_spec(default_spec(FACTS), FACTS, horizon=6).context == 24
+    assert resolve_spec(default_spec(FACTS), FACTS, horizon=6).context == 60
     assert resolve_spec(default_spec(FACTS), FACTS, horizon=40).context == 24
+
+
+@pytest.mark.parametrize(
+    ("longest", "context", "lags", "windows"),
+    [(72, 24, (12, 24, 36), 25_600), (119, 24, (12, 24, 36, 48), 25_600), (120, 60, (12, 24, 36, 48, 60), 128_000)],
+)
+def test_the_default_looks_back_at_half_of_ten_years_and_learns_less_of_fewer(
+    longest: int, context: int, lags: tuple[int, ...], windows: int
+) -> None:
+    facts = PanelFacts("MS", 12, (), "y", 700, longest, longest)
+    spec = resolve_spec(default_spec(facts), facts, horizon=12)
+    learnt = spec.training
+    assert (spec.context, tuple(spec.decoder.model_dump()["lags"])) == (context, lags)
+    assert learnt.batch_size != "full"
+    assert learnt.epochs * learnt.steps_per_epoch * learnt.batch_size == windows
+    assert compile_spec(spec, NetworkLimits()).warnings == ()
 
 
 def test_a_job_names_the_columns_of_an_input() -> None:
@@ -97,7 +113,8 @@ def test_the_default_reads_the_place_in_a_year_of_data_that_have_two(freq: str, 
     ("freq", "season", "baseline", "of_input", "of_decoder", "context"),
     [
         ("h", 24, "season", (24, 168), (), 168),
-        ("MS", 12, "none", (), (12, 24, 36), 26),
+        ("MS", 12, "none", (), (12, 24, 36, 48, 60), 60),
+        ("D", 7, "none", (), (7, 14, 21), 26),
         ("W", 52, "last", (52,), (), 52),
         ("1", 1, "last", (1,), (), 26),
     ],
@@ -113,7 +130,9 @@ def test_the_default_follows_the_season(
     assert compile_spec(spec, NetworkLimits()).warnings == ()
 
 
-@pytest.mark.parametrize(("season", "dropout", "epochs"), [(1, 0.0, 20), (12, 0.0, 20), (24, 0.2, 16), (52, 0.0, 20), (96, 0.2, 16)])
+@pytest.mark.parametrize(
+    ("season", "dropout", "epochs"), [(1, 0.0, 20), (7, 0.0, 20), (12, 0.0, 20), (24, 0.2, 16), (52, 0.0, 20), (96, 0.2, 16)]
+)
 def test_the_default_of_long_seasons_has_dropout_and_every_one_a_shared_layer(season: int, dropout: float, epochs: int) -> None:
     spec = default_spec(PanelFacts("1", season, (), "y", 100, 900, 900))
     assert (spec.network.model_dump()["dropout"], spec.training.epochs, spec.decoder.model_dump()["units"]) == (dropout, epochs, 64)
@@ -136,7 +155,8 @@ LEFT_TO_THE_DATA = {
     ("season", "longer", "context", "lags", "dilation"),
     [
         (24, (168,), 48, [24, 168], 24),
-        (12, (), 24, [12, 24, 36], 12),
+        (12, (), 24, [12, 24, 36, 48, 60], 12),
+        (7, (), 24, [7, 14, 21], 7),
         (52, (), 60, [52], 52),
         (1, (), 10, [1], 1),
         (24, (900,), 20, [24], 1),
