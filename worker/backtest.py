@@ -114,13 +114,12 @@ class BacktestAttempt(Attempt):
         self._is_stored = is_trained
         self._methods = self._plan.baselines if is_installed() else ()
         panel, context, self._horizon = self._loaded.panel, self._spec.context or 1, self._spec.horizon or 1
-        self._positions = rolling_positions(panel, self._horizon, self._plan.windows, self._plan.step)
-        self._cutoffs = [cutoffs_at(panel, positions, context, self._horizon) for positions in self._positions]
+        self._positions, least = rolling_positions(panel, self._horizon, self._plan.windows, self._plan.step), self._spec.least_context
+        self._cutoffs = [cutoffs_at(panel, positions, context, self._horizon, least) for positions in self._positions]
         if not any(map(len, self._cutoffs)):
-            needed = context + self._horizon
             raise UnfitDataError(
-                f"none of the {len(panel.ids)} series has {needed} steps with something observed in the first {context} and the last "
-                f"{self._horizon} of them, before its last value; use a model with a shorter context or horizon, or longer series",
+                f"none of the {len(panel.ids)} series has {least + self._horizon} steps with something observed in the first {least} and "
+                f"the last {self._horizon} of them, before its last value; use a model with a shorter context or horizon, or longer series",
                 code="data_invalid",
             )
 
@@ -238,7 +237,7 @@ class BacktestAttempt(Attempt):
             self._plan.baselines,
             is_library_there=is_installed(),
             left_out=answer["series_left_out"],
-            needed=(self._spec.context or 1) + self._horizon,
+            needed=self._spec.least_context + self._horizon,
         )
         shares, warning = self._seen()
         told = {

@@ -35,16 +35,17 @@ def rolling_positions(panel: Panel, horizon: int, windows: int, step: int) -> Po
     return np.maximum(last[None, :] - back[:, None], starts[None, :]).astype(np.int64)
 
 
-def cutoffs_at(panel: Panel, positions: Positions, context: int, horizon: int) -> Cutoffs:
-    """Those series that can be forecast and scored at their position: a whole context with something observed, and a target to compare.
+def cutoffs_at(panel: Panel, positions: Positions, context: int, horizon: int, least: int | None = None) -> Cutoffs:
+    """Those series that can be forecast and scored at their position: enough steps with something observed, and a target to compare.
 
     Args:
         panel: the series.
         positions: [series], of `rolling_positions`.
         context: steps that are looked back.
         horizon: steps that are forecast.
+        least: steps that are enough; a whole context by default.
     """
-    fits = (positions - context >= panel.offsets[:-1]) & (positions + horizon <= panel.offsets[1:])
+    fits = (positions - (least or context) >= panel.offsets[:-1]) & (positions + horizon <= panel.offsets[1:])
     series = np.flatnonzero(fits).astype(np.int64)
     return observed(panel, Cutoffs(series, positions[series]), context, horizon)
 

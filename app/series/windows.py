@@ -58,8 +58,9 @@ def cutoffs_between(firsts: Positions, ends: Positions) -> Cutoffs:
 
 
 def observed(panel: Panel, cutoffs: Cutoffs, context: int, horizon: int) -> Cutoffs:
-    """Those windows with an observed target in the context and in the horizon."""
+    """Those windows with an observed target in the context, as far as the series reaches back, and in the horizon."""
     counts = np.concatenate([[0], np.cumsum(np.isfinite(panel.columns[TARGET]))])
     at = cutoffs.position
-    keep = (counts[at + horizon] > counts[at]) & (counts[at] > counts[at - context])
+    firsts = np.maximum(at - context, panel.offsets[cutoffs.series])
+    keep = (counts[at + horizon] > counts[at]) & (counts[at] > counts[firsts])
     return cutoffs if keep.all() else Cutoffs(cutoffs.series[keep], cutoffs.position[keep])

@@ -126,6 +126,13 @@ def test_the_forecasts_are_those_that_the_service_would_have_given(
         np.testing.assert_allclose(window.forecasts.by[MODEL][1, :, 2], forecast.quantiles[0.1], rtol=1e-4)
 
 
+def test_a_series_without_a_whole_context_is_scored_where_the_document_says_that_less_is_enough(local_stage: Stage) -> None:
+    spec = small_spec(epochs=1).model_copy(update={"context": 112, "min_context": 20})
+    found = succeeded(local_stage, local_stage.add_job(spec, kind="backtest", request={"windows": WINDOWS, "step": STEP, "baselines": []}))
+    assert [window["series"] for window in found["windows"]] == [2, 2, 2]  # 108, 112 and 116 steps lie before their cutoffs
+    assert found["scores"][MODEL]["mase"] is not None
+
+
 def test_the_answer_says_what_a_model_had_seen_of_the_windows(stage: Stage) -> None:
     found = succeeded(stage, of_model(stage, trained(stage), baselines=[]))
     # Its training kept the last four steps for its own test; those of the last window.

@@ -33,6 +33,13 @@ def test_a_window_has_the_series_with_a_whole_context_and_something_to_compare()
     assert found.position.tolist() == [2]
 
 
+def test_a_series_that_has_enough_is_looked_at_as_far_as_it_reaches_back() -> None:
+    series = panel([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [NAN, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0, 5.0])
+    found = cutoffs_at(series, np.array([1, 5, 7, 13]), context=4, horizon=1, least=1)
+    assert found.series.tolist() == [0, 1, 3]  # what the series before it has is not the third one's
+    assert cutoffs_at(series, np.array([1, 5, 7, 13]), context=4, horizon=1).series.tolist() == [3]
+
+
 def test_a_panel_cut_at_its_cutoffs_has_nothing_from_there_on() -> None:
     cut = cut_panel(panel([1.0, 2.0, 3.0], [4.0, 5.0], [6.0, 7.0, 8.0, 9.0]), np.array([2, 3, 8]))
     assert cut.ids == ("s0", "s2")
