@@ -30,9 +30,9 @@ from app.store.trials import Outcome, Pull, end_trial, list_trials, record_windo
 from worker.asked import device_of, season_of, threads_of
 from worker.failures import failure_of
 from worker.loading import Loaded, load_panel
-from worker.searching.choice import Choice, choose, mean_of
+from worker.searching.choice import Candidate, Choice, choose, mean_of
 from worker.searching.sampling import Tried, is_hopeless, means_of, propose
-from worker.searching.trying import Bench, candidate_of, seconds_of, try_window, window_scores
+from worker.searching.trying import Bench, seconds_of, try_window, window_scores
 from worker.searching.windows import TrialWindows, naive_scores, trial_windows
 from worker.train import TrainAttempt
 from worker.training.fit import Training
@@ -200,9 +200,9 @@ class SearchAttempt(TrialsAttempt):
         """
         trials = self._trials()
         candidates = [
-            candidate_of(trial.number, trial.parameters, trial.windows)
+            Candidate(trial.number, trial.score, trial.standard_error, trial.parameters)
             for trial in trials
-            if trial.state == "complete" and trial.parameters is not None
+            if trial.state == "complete" and trial.score is not None and trial.parameters is not None
         ]
         if not candidates:
             last = next((trial.reason for trial in reversed(trials) if trial.reason), "there was none")

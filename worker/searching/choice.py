@@ -1,20 +1,16 @@
 """Which trial wins? The smallest network that is as good as the best one, as far as the windows can tell.
 
-By the one-standard-error rule (Breiman et al. 1984, Classification and Regression Trees, 3.4.3), of pairs: of all whose mean score is above
-the best one's by at most the standard error of that difference, the one with the fewest parameters. Both have forecast the same series, and
-what makes one series harder than another is in both (decision 44).
+By the one-standard-error rule (Breiman et al. 1984, Classification and Regression Trees, 3.4.3): of all whose mean score is at most the
+best one plus its standard error, the one with the fewest parameters.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class WindowScore:
     series: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Candidate:
     """A trial that is complete.
 
@@ -41,24 +37,12 @@ class Candidate:
         score: mean over its windows; less is better.
         standard_error: of that mean.
         parameters: of its network.
-        errors: means over its windows of some series, the same of all trials; empty where nobody has kept them.
-        series: that the score is the mean of.
     """
 
     number: int
     score: float
     standard_error: float | None
     parameters: int
-    errors: Values = field(default_factory=lambda: np.empty(0))
-    series: int = 0
-
-    def error_beside(self, other: Candidate) -> float:
-        """Standard error of how far its score is from another's; that of the other's own where no two series can be compared."""
-        apart = self.errors - other.errors if len(self.errors) == len(other.errors) else self.errors[:0]
-        apart = apart[np.isfinite(apart)]
-        if len(apart) < 2:
-            return other.standard_error or 0.0
-        return float(apart.std(ddof=1)) / math.sqrt(max(self.series, len(apart)))
 
 
 @dataclass(frozen=True)
@@ -101,18 +85,21 @@ def choose(candidates: Sequence[Candidate], metric: str, baseline: float) -> Cho
         baseline: the score of seasonal naive on the same windows.
     """
     best = min(candidates, key=lambda one: (one.score, one.parameters, one.number))
-    as_good = [one for one in candidates if one.score <= best.score + one.error_beside(best)]
-    winner = min(as_good, key=lambda one: (one.parameters, one.score, one.number))
-    return Choice(winner.number, best.number, f"{_why(winner, best, metric)}; {_beside(winner, metric, baseline)}")
+    bound = best.score + (best.standard_error or 0.0)
+    winner = min((one for one in candidates if one.score <= bound), key=lambda one: (one.parameters, one.score, one.number))
+    return Choice(winner.number, best.number, f"{_why(winner, best, metric, bound)}; {_beside(winner, metric, baseline)}")
 
 
-def _why(winner: Candidate, best: Candidate, metric: str) -> str:
+def _why(winner: Candidate, best: Candidate, metric: str, bound: float) -> str:
     own = f"trial {winner.number} with {winner.parameters:,} parameters and a {metric} of {winner.score:.4g}"
     if winner.number == best.number:
-        return f"{own} is the best of all" + ("" if best.standard_error is None else " and no smaller network is within one standard error")
+        within = (
+            "" if best.standard_error is None else f" and no smaller network is within one standard error ({best.standard_error:.2g}) of it"
+        )
+        return f"{own} is the best of all{within}"
     return (
         f"{own} is the smallest network within one standard error of the best, trial {best.number} with {best.parameters:,} parameters and "
-        f"{best.score:.4g} (up to {best.score + winner.error_beside(best):.4g})"
+        f"{best.score:.4g} (up to {bound:.4g})"
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from app.forecasting.forecaster import Forecaster
@@ -17,8 +16,8 @@ from app.spec.forecaster import ForecasterSpec
 from app.store.artifacts import ArtifactStore
 from worker.asked import with_series
 from worker.origins import inlaid_weights
-from worker.searching.choice import Candidate, WindowScore, mean_of
-from worker.searching.windows import TrialWindow, forecast_errors, score_of, some_of
+from worker.searching.choice import WindowScore
+from worker.searching.windows import TrialWindow, forecast_errors, score_of
 from worker.training.comparison import members_of
 from worker.training.fit import Training, fit
 from worker.training.material import Material, prepare
@@ -68,27 +67,13 @@ def try_window(spec: ForecasterSpec, window: TrialWindow, bench: Bench, heed: Ca
         steps = training.batches * max(training.epochs, 1) if not training.is_done else training.progress.step
         heed(min(training.progress.step / max(steps, 1), 1.0))
     errors = forecast_errors(_forecaster(spec, training, material, bench), material, window)
-    took = {"epochs": training.progress.epochs_before, "seconds": round(time.monotonic() - began_at, 2)}
-    return {**asdict(score_of(errors)), "errors": some_of(errors), **took}
+    told = {"epochs": training.progress.epochs_before, "seconds": round(time.monotonic() - began_at, 2)}
+    return asdict(score_of(errors)) | told
 
 
 def window_scores(windows: Sequence[Mapping[str, Any]]) -> list[WindowScore]:
     """The scores in a trial's row."""
     return [WindowScore(window["score"], window["standard_error"], window["series"]) for window in windows]
-
-
-def candidate_of(number: int, parameters: int, windows: Sequence[Mapping[str, Any]]) -> Candidate:
-    """A complete trial, as it is compared with others.
-
-    Args:
-        number: its own.
-        parameters: of its network.
-        windows: of its row, at least one; those of an earlier version have no errors of single series.
-    """
-    score, error = mean_of(window_scores(windows))
-    kept = [window.get("errors", ()) for window in windows]
-    errors = np.array(kept if len(set(map(len, kept))) == 1 else [()], dtype=np.float64)
-    return Candidate(number, score, error, parameters, errors.mean(axis=0), max(window["series"] for window in windows))
 
 
 def seconds_of(windows: Sequence[Mapping[str, Any]]) -> float:

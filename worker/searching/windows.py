@@ -26,9 +26,6 @@ Values = npt.NDArray[np.float64]
 CHUNK = 256
 """Windows that are forecast at once."""
 
-MOST_KEPT = 128
-"""Series whose errors are kept of each window: enough to tell how far the errors of two trials are apart."""
-
 
 @dataclass(frozen=True, eq=False)
 class TrialWindow:
@@ -129,16 +126,6 @@ def score_of(errors: Values) -> WindowScore:
     seen = errors[np.isfinite(errors)]
     error = float(seen.std(ddof=1)) / math.sqrt(len(seen)) if len(seen) > 1 else None
     return WindowScore(float(seen.mean()), error, len(seen))
-
-
-def some_of(errors: Values) -> list[float | None]:
-    """Errors of some series, evenly over all of them and always the same ones, as a trial's row keeps them; None where there is none.
-
-    Args:
-        errors: [series].
-    """
-    places = np.linspace(0, len(errors) - 1, min(len(errors), MOST_KEPT)).astype(np.int64)
-    return [float(f"{error:.5g}") if math.isfinite(error) else None for error in errors[places]]
 
 
 def naive_scores(windows: Sequence[TrialWindow]) -> list[WindowScore]:

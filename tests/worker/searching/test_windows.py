@@ -13,7 +13,7 @@ from app.nets.build import build
 from app.series.frequency import parse_frequency
 from app.series.panel import TARGET, Panel, panel_of
 from tests.worker.stage import CONTEXT, HORIZON, small_spec, waves
-from worker.searching.windows import MOST_KEPT, TrialWindow, forecast_errors, naive_scores, score_of, some_of, trial_windows
+from worker.searching.windows import TrialWindow, forecast_errors, naive_scores, score_of, trial_windows
 from worker.training.material import prepare
 from worker.training.verdict import forecaster_of
 
@@ -95,13 +95,6 @@ def test_scores_have_the_standard_error_of_their_series() -> None:
     assert score_of(np.array([1.0])).standard_error is None
     window = trial_windows(panel(), HORIZON, 1, 1, 7).windows[0]
     assert naive_scores([window])[0].score == pytest.approx(window.naive.mean())
-
-
-def test_errors_of_some_series_are_kept_the_same_ones_always() -> None:
-    assert some_of(np.array([1.0, np.nan, 1 / 3])) == [1.0, None, 0.33333]
-    kept = some_of(np.arange(1000.0))
-    assert (len(kept), kept[0], kept[-1]) == (MOST_KEPT, 0.0, 999.0)
-    assert len(set(kept)) == MOST_KEPT
 
 
 def test_a_window_that_nothing_was_observed_in_is_left_out() -> None:
