@@ -114,7 +114,8 @@ class BacktestAttempt(Attempt):
         self._is_stored = is_trained
         self._methods = self._plan.baselines if is_installed() else ()
         panel, context, self._horizon = self._loaded.panel, self._spec.context or 1, self._spec.horizon or 1
-        self._positions, least = rolling_positions(panel, self._horizon, self._plan.windows, self._plan.step), self._spec.least_context
+        self._positions = rolling_positions(panel, self._horizon, self._plan.windows, self._plan.step)
+        least = self._spec.least_context
         self._cutoffs = [cutoffs_at(panel, positions, context, self._horizon, least) for positions in self._positions]
         if not any(map(len, self._cutoffs)):
             raise UnfitDataError(

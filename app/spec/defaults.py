@@ -65,23 +65,16 @@ def default_spec(facts: PanelFacts) -> ForecasterSpec:
     is_short, is_long = 1 < facts.season <= YEAR_OF_MONTHS, facts.season > YEAR_OF_MONTHS and facts.season != YEAR_OF_WEEKS
     target = Input(columns=("y",)) if is_short else Input(columns=("y",), lags="season")
     baseline: Literal["none", "last", "season"] = "none" if is_short else "season" if is_long else "last"
+    few = facts.season == YEAR_OF_MONTHS and not _has_many_years(facts)
+    learnt = OF_FEW_YEARS if few else OF_SHORT_SEASONS if is_short else OF_LONG_SEASONS if is_long else {}
     return ForecasterSpec(
         min_context=max(facts.season, 2),
         inputs={"target": target, **({"calendar": Input(features=features)} if features else {})},
         scaling=Scaling(target="standard", baseline=baseline),
         network=Lstm(kind="lstm", units=128 if facts.rows >= LARGE_PANEL else 64, dropout=0.2 if is_long else 0.0),
         decoder=ForkingDecoder(kind="forking", lags="season" if is_short else (), units=64),
-        training=TRAINING.model_copy(update=_training_of(facts)),
+        training=TRAINING.model_copy(update=learnt),
     )
-
-
-def _training_of(facts: PanelFacts) -> Mapping[str, Any]:
-    """How a panel learns, where it is not as others are."""
-    if facts.season in {1, YEAR_OF_WEEKS}:
-        return {}
-    if facts.season > YEAR_OF_MONTHS:
-        return OF_LONG_SEASONS
-    return OF_FEW_YEARS if facts.season == YEAR_OF_MONTHS and not _has_many_years(facts) else OF_SHORT_SEASONS
 
 
 def _has_many_years(facts: PanelFacts) -> bool:
