@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -117,11 +117,10 @@ class Carrier:
         Raises:
             ForecastError: a column is missing, or of another length.
         """
-        spec, horizon = self.forecaster.spec, self.forecaster.horizon
         known = zip(state["future"], state["known"], strict=True)
-        told = [told_by(spec, one, Ahead(*before), horizon) for one, before in zip(observations, known, strict=True)]
-        target = np.stack([one.target for one in observations])
-        columns = {name: np.stack([one.columns[name] for one in told]) for name in self.reader.covariates}
+        told = [told_by(self.reader, one, Ahead(*before)) for one, before in zip(observations, known, strict=True)]
+        target = np.array([one.target for one in observations])
+        columns = {name: np.array([one.columns[name] for one in told]) for name in self.reader.covariates}
         inputs, anchor = self.reader.step(_anchor(state), target, columns)
         moved: dict[str, npt.NDArray[Any]] = _arrays(anchor)
         moved |= _stacked([one.ahead for one in told]) if self.reader.future else {name: state[name] for name in ("future", "known")}
@@ -239,14 +238,20 @@ def _about(state: Arrays) -> About | None:
 
 def _states(state: Arrays, number: int) -> dict[str, tuple[npt.NDArray[Any], ...]]:
     """The states of one network by their places."""
-    found: dict[str, dict[int, npt.NDArray[Any]]] = {}
+    return {place: tuple(state[name] for name in names) for place, names in _names_by_place(tuple(state), number)}
+
+
+@lru_cache(maxsize=1024)
+def _names_by_place(names: tuple[str, ...], number: int) -> list[tuple[str, list[str]]]:
+    """What the states of one network are called by their places: told once, as every observation asks. Nobody may change it."""
+    found: dict[str, dict[int, str]] = {}
     prefix = f"{STATE}:{number}:"
-    for name, values in state.items():
+    for name in names:
         if name.startswith(prefix):
             place, _, index = name.removeprefix(prefix).rpartition(":")
-            found.setdefault(place, {})[int(index)] = values
+            found.setdefault(place, {})[int(index)] = name
     # By their numbers: bytes have them in any order.
-    return {place: tuple(parts[index] for index in range(len(parts))) for place, parts in found.items()}
+    return [(place, [parts[index] for index in range(len(parts))]) for place, parts in found.items()]
 
 
 def _tensors(states: Mapping[str, tuple[npt.NDArray[Any], ...]]) -> dict[str, CellState]:

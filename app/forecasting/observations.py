@@ -10,9 +10,7 @@ import numpy.typing as npt
 
 from app.errors import ForecastError
 from app.forecasting.demands import check_target
-from app.forecasting.windows import covariates_of, future_columns_of
-from app.spec.forecaster import ForecasterSpec
-from app.spec.streaming import reads_next
+from app.forecasting.stepping import StepReader
 
 Values = npt.NDArray[np.float64]
 
@@ -67,26 +65,27 @@ def known_ahead(names: Sequence[str], given: Mapping[str, Values], horizon: int)
     return Ahead(values, known)
 
 
-def told_by(spec: ForecasterSpec, observation: Observation, before: Ahead, horizon: int) -> Told:
+def told_by(reader: StepReader, observation: Observation, before: Ahead) -> Told:
     """What an observation says beside the target.
 
     Args:
-        spec: what is read.
+        reader: what is read of it.
         observation: the observation.
         before: what was known ahead before it.
-        horizon: steps.
 
     Raises:
         ForecastError: it has no value, or a column is missing or of another length.
     """
-    steps, names = len(observation.target), future_columns_of(spec)
+    steps, names = len(observation.target), reader.future
     if not steps:
         raise ForecastError("target is empty; send at least one value", code="too_short", pointer="#/target")
-    check_target(spec, "the observation", observation.target, "#/target")
+    check_target(reader.spec, "the observation", observation.target, "#/target")
+    if not reader.covariates:
+        return Told({}, before)
     expected = {name: before.values[place, : int(before.known[place])] for place, name in enumerate(names)}
-    columns = {name: _column(name, observation, expected.get(name)) for name in covariates_of(spec)}
-    after = known_ahead(names, {name: values[steps:] for name, values in expected.items()} | dict(observation.future), horizon)
-    for place, name in enumerate(names if reads_next(spec) else ()):
+    columns = {name: _column(name, observation, expected.get(name)) for name in reader.covariates}
+    after = known_ahead(names, {name: values[steps:] for name, values in expected.items()} | dict(observation.future), reader.horizon)
+    for place, name in enumerate(names if reader.reads_next else ()):
         if not after.known[place]:
             sentence = f"the model reads {name!r} one step ahead; send at least the next step's value under 'future'"
             raise ForecastError(sentence, code="future_missing", pointer="#/future")

@@ -61,14 +61,16 @@ class StepReader:
     """
 
     def __init__(self, spec: ForecasterSpec, freq: str, scaling: CovariateScaling) -> None:
-        self._spec = spec
+        self.spec = spec
         self.frequency = parse_frequency(freq)
         self._scaling = scaling
-        self._horizon, self.is_log = spec.horizon or 1, spec.scaling.is_log
-        self._ahead = 1 if reads_next(spec) else 0
+        self.horizon, self.is_log, self.reads_next = spec.horizon or 1, spec.scaling.is_log, reads_next(spec)
+        self._ahead = 1 if self.reads_next else 0
         self.covariates = covariates_of(spec)
         self.statics = tuple(statics_of(spec))
         self.future = future_columns_of(spec)
+        self._features = tuple(dict.fromkeys(feature for group in spec.inputs.values() for feature in group.features))
+        self._reads_age = any(group.age for group in spec.inputs.values())
         lags = [lag for group in spec.inputs.values() for lag in group.lag_steps]
         self.tail_steps = max([1, *lags, *lags_of_decoder(spec.decoder), spec.scaling.baseline_lag or 0])
 
@@ -84,8 +86,8 @@ class StepReader:
             born: of the first observed one.
             units: shift and scale of the history; None where those of its context are wanted.
         """
-        context = self._spec.context or 1
-        units = units or WindowScaling.fit(columns[TARGET][None, -context:], self._spec.scaling.target)
+        context = self.spec.context or 1
+        units = units or WindowScaling.fit(columns[TARGET][None, -context:], self.spec.scaling.target)
         target = self._told(columns[TARGET])
         filled = filled_window(target[-context:])
         pad = np.full(max(self.tail_steps - len(target), 0), np.nan)
@@ -110,18 +112,15 @@ class StepReader:
             columns: covariates, [sessions, steps] each; of the steps after these where the decoder reads those.
         """
         (sessions, steps), target = target.shape, self._told(target)
-        tail = last_observed(np.concatenate([anchor.tail, target], axis=1))
-        filled = last_observed(np.concatenate([anchor.last[:, :1], target], axis=1))[:, 1:]
+        tail = np.concatenate([anchor.tail, _continued(anchor.tail[:, -1:], target)], axis=1)
+        filled = _continued(anchor.last[:, :1], target)
         scaled = self._scaling.apply(columns)
-        covariates = {
-            name: last_observed(np.concatenate([anchor.last[:, place : place + 1], scaled[name]], axis=1))[:, 1:]
-            for place, name in enumerate(self.covariates, 1)
-        }
+        covariates = {name: _continued(anchor.last[:, place, None], scaled[name]) for place, name in enumerate(self.covariates, 1)}
         covariates |= {name: np.broadcast_to(anchor.statics[:, place, None], (sessions, steps)) for place, name in enumerate(self.statics)}
         history = self._scaled(anchor, filled)
         turns = self._turns(anchor, self._ahead + np.arange(steps))
         inputs: Inputs = {}
-        for name, group in self._spec.inputs.items():
+        for name, group in self.spec.inputs.items():
             own = [history if column == TARGET else covariates[column] for column in group.columns]
             places = [self.tail_steps + self._ahead - lag + np.arange(steps) for lag in group.lag_steps]
             own += self._lags(anchor, tail, places)
@@ -131,7 +130,7 @@ class StepReader:
             inputs[name] = np.empty((sessions, steps, len(own)), dtype=np.float32)
             for column, values in enumerate(own):
                 inputs[name][:, :, column] = values
-        last = np.stack([filled[:, -1], *(covariates[name][:, -1] for name in self.covariates)], axis=1)
+        last = np.concatenate([filled[:, -1:], *(covariates[name][:, -1:] for name in self.covariates)], axis=1)
         after = Anchor(
             anchor.shift,
             anchor.scale,
@@ -139,7 +138,7 @@ class StepReader:
             tail[:, -self.tail_steps :],
             last,
             anchor.statics,
-            self._after(anchor, np.array([steps - 1]))[:, 0],
+            anchor.newest + self.frequency.stride * steps,
             anchor.born,
         )
         return inputs, after
@@ -152,21 +151,21 @@ class StepReader:
             future: columns that are known ahead, [sessions, horizon] each, NaN where missing.
         """
         scaled = self._scaling.apply(future)
-        turns = self._turns(anchor, np.arange(self._horizon))
+        turns = self._turns(anchor, np.arange(self.horizon))
         known: list[Values] = []
-        for group in self._spec.inputs.values():
+        for group in self.spec.inputs.values():
             if group.known == "future":
                 known += [np.stack([filled_window(row) for row in scaled[name]]) for name in group.columns]
             known += self._lags(anchor, anchor.tail, [self._before(lag) for lag in group.lag_steps])
             known += turns.of(group)
-        known += self._lags(anchor, anchor.tail, [self._before(lag) for lag in lags_of_decoder(self._spec.decoder)])
+        known += self._lags(anchor, anchor.tail, [self._before(lag) for lag in lags_of_decoder(self.spec.decoder)])
         if not known:
-            return np.empty((len(anchor.newest), self._horizon, 0), dtype=np.float32)
+            return np.empty((len(anchor.newest), self.horizon, 0), dtype=np.float32)
         return np.stack(known, axis=2).astype(np.float32)
 
     def baseline(self, anchor: Anchor) -> Values | None:
         """What forecasts are counted from, [sessions, horizon], in the sessions' units; None where they are not."""
-        lag = self._spec.scaling.baseline_lag
+        lag = self.spec.scaling.baseline_lag
         if lag is None:
             return None
         found = anchor.tail[:, self._before(lag)]
@@ -178,11 +177,13 @@ class StepReader:
 
     def _before(self, lag: int) -> npt.NDArray[np.int64]:
         """Places in the tail of the newest values that are whole lags before each horizon step."""
-        step = np.arange(self._horizon)
+        step = np.arange(self.horizon)
         return self.tail_steps - lag + step % lag
 
     def _lags(self, anchor: Anchor, tail: Values, places: Sequence[npt.NDArray[np.int64]]) -> list[Values]:
-        found, values = [], np.broadcast_to(anchor.level[:, None], (len(tail), len(places[0]) if places else 0))
+        if not places:
+            return []
+        found, values = [], np.broadcast_to(anchor.level[:, None], (len(tail), len(places[0])))
         for place in places:
             own = tail[:, place]
             values = np.where(np.isfinite(own), own, values)
@@ -193,20 +194,15 @@ class StepReader:
         scaled: Values = (values - anchor.shift[:, None]) / anchor.scale[:, None]
         return scaled
 
-    def _after(self, anchor: Anchor, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Ordinals so many steps after the first one behind the newest."""
-        after: npt.NDArray[np.int64] = anchor.newest[:, None] + self.frequency.stride * (1 + steps)
-        return after
-
     def _turns(self, anchor: Anchor, steps: npt.NDArray[np.int64]) -> Turns:
-        ordinals = self._after(anchor, steps)
-        age = np.log1p(np.maximum(ordinals - anchor.born[:, None], 0) / self.frequency.stride)
-        features = tuple(dict.fromkeys(feature for group in self._spec.inputs.values() for feature in group.features))
-        if not features:
+        """What is always known so many steps after the first one behind the newest."""
+        ordinals = anchor.newest[:, None] + self.frequency.stride * (1 + steps)
+        age = np.log1p(np.maximum(ordinals - anchor.born[:, None], 0) / self.frequency.stride) if self._reads_age else None
+        if not self._features:
             return Turns({}, age)
         times = self.frequency.times(ordinals.flatten())
-        waves = calendar_features(times, features).reshape(*ordinals.shape, -1)
-        return Turns({feature: (waves[..., 2 * place], waves[..., 2 * place + 1]) for place, feature in enumerate(features)}, age)
+        waves = calendar_features(times, self._features).reshape(*ordinals.shape, -1)
+        return Turns({feature: (waves[..., 2 * place], waves[..., 2 * place + 1]) for place, feature in enumerate(self._features)}, age)
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,15 +211,21 @@ class Turns:
 
     Attributes:
         waves: sine and cosine of each calendar feature, [sessions, steps].
-        age: of the series, the same.
+        age: of the series, the same; None where no input has it.
     """
 
     waves: Mapping[str, tuple[Values, Values]]
-    age: Values
+    age: Values | None
 
     def of(self, group: Input) -> list[Values]:
         """Those that an input has."""
-        return [*(wave for feature in group.features for wave in self.waves[feature]), *([self.age] if group.age else [])]
+        waves = [wave for feature in group.features for wave in self.waves[feature]]
+        return [*waves, self.age] if group.age and self.age is not None else waves
+
+
+def _continued(before: Values, values: Values) -> Values:
+    """Each value, or the last observed one before it, of what comes after [sessions, 1]."""
+    return values if np.isfinite(values).all() else last_observed(np.concatenate([before, values], axis=1))[:, 1:]
 
 
 def last_observed(values: Values) -> Values:

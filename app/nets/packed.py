@@ -112,26 +112,29 @@ def _plain(cell: Cell, advance: Advance, halved: slice | None = None) -> Packed:
 
 def _lstm(cell: LstmCell) -> Packed:
     units = cell.units
-    halves = np.ones(4 * units, dtype=np.float32)
-    halves[: 2 * units] = halves[3 * units :] = 0.5
-    recurrent = numbers(cell.recurrent_weight).T * halves
+    # The output gate before what is new: what is halved stands side by side.
+    order = np.r_[0 : 2 * units, 3 * units : 4 * units, 2 * units : 3 * units]
+    halves = np.repeat(np.array([0.5, 1.0], dtype=np.float32), [3 * units, units])
+    recurrent = np.ascontiguousarray(numbers(cell.recurrent_weight)[order].T * halves)
+    sigmoids, into, forget, out, new = (slice(first * units, end * units) for first, end in ((0, 3), (0, 1), (1, 2), (2, 3), (3, 4)))
 
     def advance(driven: Rows, state: State) -> State:
         hidden, memory = state
         gates = hidden @ recurrent
         gates += driven
         np.tanh(gates, gates)
-        into, forget, new, out = (gates[:, gate * units : (gate + 1) * units] for gate in range(4))
-        # Of a sigmoid gate there is tanh(a / 2); twice the sigmoid is one more.
-        memory = forget * memory + memory + (into * new + new)
+        # Of a sigmoid gate there is tanh(a / 2); one more is twice the sigmoid.
+        gates[:, sigmoids] += 1.0
+        memory = gates[:, forget] * memory
+        memory += gates[:, into] * gates[:, new]
         memory *= 0.5
         hidden = np.tanh(memory)
-        out += 1.0
-        hidden *= out
+        hidden *= gates[:, out]
         hidden *= 0.5
         return hidden, memory
 
-    return Packed(numbers(cell.input_weight).T * halves, numbers(cell.bias) * halves, advance)
+    weight = np.ascontiguousarray(numbers(cell.input_weight)[order].T * halves)
+    return Packed(weight, numbers(cell.bias)[order] * halves, advance)
 
 
 def _gru(cell: GruCell) -> Packed:

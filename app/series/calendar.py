@@ -34,9 +34,13 @@ def calendar_features(times: Times, features: Sequence[CalendarFeature]) -> npt.
         raise SeriesError(
             f"the times are whole numbers and have no {features[0]}; leave `features` out, or upload timestamps", code="no_calendar"
         )
-    stamps = times.astype("datetime64[us]")
-    turns = [_turn(stamps, feature) * 2 * np.pi for feature in features]
-    return np.stack([wave(angle) for angle in turns for wave in (np.sin, np.cos)], axis=1)
+    stamps = times.astype("datetime64[us]", copy=False)
+    # Written where they belong: stacking takes longer than a few of them.
+    waves = np.empty((len(times), 2 * len(features)))
+    for place, feature in enumerate(features):
+        angle = _turn(stamps, feature) * (2 * np.pi)
+        waves[:, 2 * place], waves[:, 2 * place + 1] = np.sin(angle), np.cos(angle)
+    return waves
 
 
 def _turn(stamps: npt.NDArray[np.datetime64], feature: CalendarFeature) -> npt.NDArray[np.float64]:
