@@ -23,7 +23,8 @@ from torch import Tensor
 from app.errors import ForecastError
 from app.forecasting.batches import Windows
 from app.forecasting.forecaster import Forecast, Forecaster, Values
-from app.forecasting.histories import History, whole_units
+from app.forecasting.gathering import windows_behind
+from app.forecasting.histories import History
 from app.forecasting.observations import Ahead, Observation, known_ahead, told_by
 from app.forecasting.paths import combined, draw_paths, of_paths
 from app.forecasting.states import Arrays
@@ -34,8 +35,6 @@ from app.nets.outlook import Outlook
 from app.nets.run import About, Run
 from app.nets.smoothing import Smoothing
 from app.nets.steps import StepProgram, compile_step
-from app.series.frequency import as_times
-from app.series.panel import TARGET
 from app.spec.decoders import RecursiveDecoder
 from app.spec.streaming import reads_next, streaming_faults
 
@@ -64,10 +63,10 @@ class Carrier:
             sentence = f"this model cannot carry its state: {'; '.join(fault.detail for fault in faults)}"
             raise ForecastError(sentence, code="not_streamable", faults=faults)
 
-    @cached_property
+    @property
     def reader(self) -> StepReader:
         """What networks read of steps."""
-        return StepReader(self.forecaster.spec, self.forecaster.freq, self.forecaster.scaling)
+        return self.forecaster.reader
 
     @cached_property
     def _programs(self) -> list[StepProgram | None]:
@@ -83,9 +82,7 @@ class Carrier:
         forecaster = self.forecaster
         for position, history in enumerate(histories):
             forecaster.check(history, 1 if reads_next(forecaster.spec) else 0, f"#/series/{position}")
-        panel, windows = forecaster.gather(histories)
-        opened = [self._opened(panel.columns, row, history) for row, history in enumerate(histories)]
-        anchor = Anchor(*(np.concatenate([getattr(one, name) for one in opened]) for name in ANCHOR))
+        anchor, windows = forecaster.gather(histories)
         state: dict[str, npt.NDArray[Any]] = _arrays(anchor)
         state |= _stacked([known_ahead(self.reader.future, history.future, forecaster.horizon) for history in histories])
         about = _parameters(forecaster.network, windows.about)
@@ -96,16 +93,6 @@ class Carrier:
                 own = windows.later(unread)
                 state |= _after(number, network, *network.begin(own.inputs, about=own.about))
         return state
-
-    def _opened(self, columns: Mapping[str, Values], row: int, history: History) -> Anchor:
-        """The anchor of one history of a panel that was gathered of them."""
-        forecaster, frequency = self.forecaster, self.reader.frequency
-        first = row * (forecaster.reach + forecaster.horizon)
-        seen = {name: values[first : first + forecaster.reach] for name, values in columns.items()}
-        (newest,) = frequency.ordinals(frequency.shift(as_times([history.start]), len(history.columns[TARGET]) - 1))
-        age = len(history.columns[TARGET]) - 1 - history.first_observed
-        units = whole_units(forecaster.spec, [history])
-        return self.reader.begin(seen, history.future, int(newest), int(newest) - age * frequency.stride, units)
 
     def observe(self, state: Arrays, observations: Sequence[Observation]) -> Arrays:
         """States behind observations, each of equally many steps.
@@ -180,25 +167,11 @@ class Carrier:
         ]
 
     def _windows(self, anchor: Anchor, future: Mapping[str, Values]) -> Windows:
-        """The horizon of sessions, and their units; of the inputs only those that never change."""
-        reader, sessions = self.reader, len(anchor.newest)
-        codes = dict(zip(reader.statics, anchor.statics.T, strict=True))
+        """The horizon of sessions; of the inputs only those that never change."""
+        codes = dict(zip(self.reader.statics, anchor.statics.T, strict=True))
         groups = {name: group for name, group in self.forecaster.spec.inputs.items() if group.known == "static"}
         inputs = {name: np.stack([codes[column] for column in group.columns], axis=1)[:, None] for name, group in groups.items()}
-        baseline = reader.baseline(anchor)
-        offset = None if baseline is None else torch.from_numpy(baseline)
-        blank = torch.zeros(sessions, self.forecaster.horizon)
-        return Windows(
-            {name: torch.from_numpy(values).float() for name, values in inputs.items()},
-            torch.from_numpy(reader.ahead(anchor, future)),
-            blank,
-            blank.bool(),
-            torch.from_numpy(anchor.shift),
-            torch.from_numpy(anchor.scale),
-            torch.ones(sessions, 1, dtype=torch.bool),
-            outlook=None if offset is None else Outlook(torch.ones_like(offset), offset),
-            is_log=reader.is_log,
-        )
+        return windows_behind(self.reader, anchor, {name: values.astype(np.float32) for name, values in inputs.items()}, future)
 
     def _forecast(self, number: int, network: Network, state: Arrays, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
         forecaster, decoder = self.forecaster, self.forecaster.spec.decoder

@@ -16,16 +16,19 @@ from app.errors import ForecastError
 from app.forecasting.batches import Windows
 from app.forecasting.columns import reach_of
 from app.forecasting.demands import check_columns
-from app.forecasting.histories import History, panel_of_histories, whole_units
+from app.forecasting.gathering import begun, futures_of, windows_behind
+from app.forecasting.histories import History, whole_units
 from app.forecasting.paths import combined, draw_paths, of_paths
 from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
-from app.forecasting.windows import KnownSeries, WindowSource
+from app.forecasting.stepping import Anchor, StepReader
+from app.forecasting.windows import KnownSeries
 from app.nets.build import Network, build_head
 from app.nets.heads import Head
 from app.nets.outlook import Outlook
+from app.nets.run import About
 from app.nets.smoothing import Smoothing
 from app.series.frequency import Times, as_times, parse_frequency
-from app.series.panel import TARGET, Panel
+from app.series.panel import TARGET
 from app.series.scaling import CovariateScaling, WindowScaling
 from app.series.time_values import TimeKind
 from app.spec.decoders import RecursiveDecoder
@@ -111,6 +114,11 @@ class Forecaster:
     def reach(self) -> int:
         """Steps of a history that are seen, where it has them: the context, and what lags and a baseline reach back to."""
         return reach_of(self.spec)
+
+    @cached_property
+    def reader(self) -> StepReader:
+        """What its networks read of histories."""
+        return StepReader(self.spec, self.freq, self.scaling)
 
     @cached_property
     def head(self) -> Head:
@@ -211,10 +219,10 @@ class Forecaster:
         check_columns(self.spec, history.unique_id, history.columns, history.future, steps, place)
 
     def _predict(self, histories: Sequence[History], levels: tuple[float, ...], steps: int, paths: int) -> list[Forecast]:
-        panel, windows = self.gather(histories)
+        anchor, windows = self.gather(histories)
         mean, quantiles = self.forecast_windows(windows, levels)
         drawn = self.sample_windows(windows, paths) if paths else np.empty((len(histories), 0, steps))
-        ahead = panel.freq.shift(panel.starts[:, None], self.reach + np.arange(steps, dtype=np.int64))
+        ahead = self.reader.frequency.times(anchor.newest[:, None] + self.reader.frequency.stride * np.arange(1, steps + 1))
         return [
             Forecast(
                 history.unique_id,
@@ -226,13 +234,21 @@ class Forecaster:
             for row, history in enumerate(histories)
         ]
 
-    def gather(self, histories: Sequence[History]) -> tuple[Panel, Windows]:
-        """What is seen of histories that were checked, as a panel and as windows."""
-        panel, units = panel_of_histories(self.spec, self.freq, histories), whole_units(self.spec, histories)
-        known = self._known(histories, units)
+    def gather(self, histories: Sequence[History]) -> tuple[Anchor, Windows]:
+        """What is seen of histories that were checked, as windows, and what goes on from there."""
+        units, future = whole_units(self.spec, histories), futures_of(self.reader, histories)
+        inputs, anchor = begun(self.reader, histories, future, units)
+        about = self._about(self._known(histories, units), anchor)
         with torch.inference_mode():
-            source = WindowSource(self.spec, panel, self.scaling, self.device, known, units)
-            return panel, source.batch(panel.offsets[:-1] + self.reach, has_targets=False)
+            return anchor, windows_behind(self.reader, anchor, inputs, future, about, self.device)
+
+    def _about(self, known: KnownSeries | None, anchor: Anchor) -> About | None:
+        """Whose contexts end at an anchor."""
+        if known is None:
+            return None
+        first = anchor.newest // self.reader.frequency.stride - self.context + 1
+        fitted = None if known.fitted is None else known.fitted.to(self.device)
+        return About(torch.from_numpy(known.rows).to(self.device), torch.from_numpy(first).to(self.device), fitted)
 
     @cached_property
     def _rows(self) -> Mapping[str, int]:

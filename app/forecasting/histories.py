@@ -8,10 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from app.forecasting.columns import reach_of
-from app.forecasting.windows import columns_of, future_columns_of
-from app.series.frequency import Frequency, Times, parse_frequency
-from app.series.panel import TARGET, Panel
+from app.series.panel import TARGET
 from app.series.scaling import TargetScaling, WindowScaling
 from app.spec.forecaster import ForecasterSpec
 
@@ -65,40 +62,3 @@ def whole_units(spec: ForecasterSpec, histories: Sequence[History]) -> WindowSca
     ends = [one.units(spec.scaling.target).at([len(one.columns[TARGET]) - 1]) for one in histories]
     shift, scale = np.concatenate([one.shift for one in ends]), np.concatenate([one.scale for one in ends])
     return WindowScaling(shift, scale, spec.scaling.is_log)
-
-
-def panel_of_histories(spec: ForecasterSpec, freq: str, histories: Sequence[History]) -> Panel:
-    """What a description sees of each history, and its horizon; what is not there of it is missing, but for the target ahead, which is 1.
-
-    Nobody reads that; a column without gaps is gathered for less, and 1 has a logarithm.
-
-    Args:
-        spec: complete: with context and horizon.
-        freq: of the series.
-        histories: they.
-    """
-    frequency, reach = parse_frequency(freq), reach_of(spec)
-    columns = {
-        name: np.concatenate([_stretch(spec, history, name, reach) for history in histories]) for name in (TARGET, *columns_of(spec))
-    }
-    offsets = np.arange(len(histories) + 1, dtype=np.int64) * (reach + (spec.horizon or 1))
-    born = None
-    if any(group.age for group in spec.inputs.values()):
-        since = [history.first_observed - len(history.columns[TARGET]) for history in histories]
-        born = offsets[:-1] + reach + np.array(since, dtype=np.int64)
-    return Panel(tuple(history.unique_id for history in histories), frequency, _starts(histories, frequency, reach), offsets, columns, born)
-
-
-def _starts(histories: Sequence[History], frequency: Frequency, reach: int) -> Times:
-    starts = np.array([history.start for history in histories])
-    skipped = np.array([len(history.columns[TARGET]) - reach for history in histories], dtype=np.int64)
-    return frequency.shift(starts, skipped)
-
-
-def _stretch(spec: ForecasterSpec, history: History, name: str, reach: int) -> Values:
-    horizon = spec.horizon or 1
-    ahead = np.full(horizon, 1.0 if name == TARGET else np.nan)
-    known = history.future.get(name, ahead)[:horizon] if name in future_columns_of(spec) else ahead
-    ahead[: len(known)] = known
-    seen = history.columns[name][-reach:]
-    return np.concatenate([seen, ahead] if len(seen) == reach else [np.full(reach - len(seen), np.nan), seen, ahead])

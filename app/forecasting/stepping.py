@@ -70,38 +70,41 @@ class StepReader:
         self.statics = tuple(statics_of(spec))
         self.future = future_columns_of(spec)
         self._features = tuple(dict.fromkeys(feature for group in spec.inputs.values() for feature in group.features))
-        self._reads_age = any(group.age for group in spec.inputs.values())
+        self.reads_age = any(group.age for group in spec.inputs.values())
         lags = [lag for group in spec.inputs.values() for lag in group.lag_steps]
         self.tail_steps = max([1, *lags, *lags_of_decoder(spec.decoder), spec.scaling.baseline_lag or 0])
 
     def begin(
-        self, columns: Mapping[str, Values], future: Mapping[str, Values], newest: int, born: int, units: WindowScaling | None
-    ) -> Anchor:
-        """The anchor of one history.
+        self,
+        columns: Mapping[str, Values],
+        future: Mapping[str, Values],
+        newest: npt.NDArray[np.int64],
+        born: npt.NDArray[np.int64],
+        units: WindowScaling | None,
+    ) -> tuple[Inputs, Anchor]:
+        """What networks read of the contexts of some histories, and the anchor behind them.
 
         Args:
-            columns: the target and the covariates as far back as they are seen, NaN where missing.
-            future: columns that are known ahead.
-            newest: ordinal of the newest step.
-            born: of the first observed one.
-            units: shift and scale of the history; None where those of its context are wanted.
+            columns: the target and the covariates as far back as they are seen, [histories, reach], NaN where missing.
+            future: columns that are known ahead, [histories, horizon], NaN where they are not.
+            newest: ordinals of the newest steps.
+            born: of the first observed ones.
+            units: shift and scale of the histories; None where those of their contexts are wanted.
         """
-        context = self.spec.context or 1
-        units = units or WindowScaling.fit(columns[TARGET][None, -context:], self.spec.scaling.target)
+        context, (histories, reach) = self.spec.context or 1, columns[TARGET].shape
+        units = units or WindowScaling.fit(columns[TARGET][:, -context:], self.spec.scaling.target)
         target = self._told(columns[TARGET])
-        filled = filled_window(target[-context:])
-        pad = np.full(max(self.tail_steps - len(target), 0), np.nan)
-        tail = np.concatenate([pad, last_observed(target)[-self.tail_steps :]])
-        scaled = self._scaling.apply({name: columns[name] for name in self.covariates})
-        ahead = self._scaling.apply({name: np.asarray(future[name], dtype=np.float64) for name in self.future if name in future})
-        last = [filled[-1]]
-        for name in self.covariates:
-            seen = np.concatenate([scaled[name], ahead[name][: self._ahead]]) if name in ahead else scaled[name]
-            last.append(filled_window(seen[-context:])[-1])
-        statics = [columns[name][-1] for name in self.statics]
-        level, codes = np.array([filled.mean()]), np.array([statics], dtype=np.float64)
-        ends = (np.array([moment], dtype=np.int64) for moment in (newest, born))
-        return Anchor(units.shift, units.scale, level, tail[None], np.array([last]), codes, *ends)
+        filled = filled_windows(target[:, -context:])
+        before = np.full((histories, self.tail_steps + context - reach), np.nan)
+        tail = np.concatenate([before, last_observed(target)], axis=1)
+        covariates = {}
+        for name, values in self._scaling.apply({name: columns[name] for name in self.covariates}).items():
+            ahead = self._scaling.apply({name: future[name][:, : self._ahead]})[name] if name in future else values[:, :0]
+            covariates[name] = filled_windows(np.concatenate([values, ahead], axis=1)[:, -context:])
+        last = np.concatenate([filled[:, -1:], *(covariates[name][:, -1:] for name in self.covariates)], axis=1)
+        statics = np.array([columns[name][:, -1] for name in self.statics]).reshape(-1, histories).T
+        anchor = Anchor(units.shift, units.scale, filled.mean(axis=1), tail[:, -self.tail_steps :], last, statics, newest, born)
+        return self._inputs(anchor, tail, filled, covariates, -context), anchor
 
     def step(self, anchor: Anchor, target: Values, columns: Mapping[str, Values]) -> tuple[Inputs, Anchor]:
         """What networks read of more steps, and the anchor behind them.
@@ -111,25 +114,11 @@ class StepReader:
             target: [sessions, steps] that were observed, NaN where missing.
             columns: covariates, [sessions, steps] each; of the steps after these where the decoder reads those.
         """
-        (sessions, steps), target = target.shape, self._told(target)
+        target = self._told(target)
         tail = np.concatenate([anchor.tail, _continued(anchor.tail[:, -1:], target)], axis=1)
         filled = _continued(anchor.last[:, :1], target)
         scaled = self._scaling.apply(columns)
         covariates = {name: _continued(anchor.last[:, place, None], scaled[name]) for place, name in enumerate(self.covariates, 1)}
-        covariates |= {name: np.broadcast_to(anchor.statics[:, place, None], (sessions, steps)) for place, name in enumerate(self.statics)}
-        history = self._scaled(anchor, filled)
-        turns = self._turns(anchor, self._ahead + np.arange(steps))
-        inputs: Inputs = {}
-        for name, group in self.spec.inputs.items():
-            own = [history if column == TARGET else covariates[column] for column in group.columns]
-            places = [self.tail_steps + self._ahead - lag + np.arange(steps) for lag in group.lag_steps]
-            own += self._lags(anchor, tail, places)
-            own += turns.of(group)
-            own += [(anchor.shift if self.is_log else np.log(anchor.scale))[:, None]] if group.scale else []
-            # Written where they belong: stacking takes three times as long for a single step.
-            inputs[name] = np.empty((sessions, steps, len(own)), dtype=np.float32)
-            for column, values in enumerate(own):
-                inputs[name][:, :, column] = values
         last = np.concatenate([filled[:, -1:], *(covariates[name][:, -1:] for name in self.covariates)], axis=1)
         after = Anchor(
             anchor.shift,
@@ -138,10 +127,36 @@ class StepReader:
             tail[:, -self.tail_steps :],
             last,
             anchor.statics,
-            anchor.newest + self.frequency.stride * steps,
+            anchor.newest + self.frequency.stride * target.shape[1],
             anchor.born,
         )
-        return inputs, after
+        return self._inputs(anchor, tail, filled, covariates, 0), after
+
+    def _inputs(self, anchor: Anchor, tail: Values, filled: Values, covariates: dict[str, Values], first: int) -> Inputs:
+        """What networks read of some steps.
+
+        Args:
+            anchor: of the sessions.
+            tail: the target of the steps and of `tail_steps` before them, as far as it was observed.
+            filled: of the steps alone, as it is read where it is missing.
+            covariates: of the steps, likewise.
+            first: where they begin, counted from the step behind the anchor.
+        """
+        sessions, steps = filled.shape
+        covariates |= {name: np.broadcast_to(anchor.statics[:, place, None], filled.shape) for place, name in enumerate(self.statics)}
+        history, along = self._scaled(anchor, filled), np.arange(steps)
+        turns = self._turns(anchor, self._ahead + first + along)
+        inputs: Inputs = {}
+        for name, group in self.spec.inputs.items():
+            own = [history if column == TARGET else covariates[column] for column in group.columns]
+            own += self._lags(anchor, tail, [self.tail_steps + self._ahead - lag + along for lag in group.lag_steps])
+            own += turns.of(group)
+            own += [(anchor.shift if self.is_log else np.log(anchor.scale))[:, None]] if group.scale else []
+            # Written where they belong: stacking takes three times as long for a single step.
+            inputs[name] = np.empty((sessions, steps, len(own)), dtype=np.float32)
+            for column, values in enumerate(own):
+                inputs[name][:, :, column] = values
+        return inputs
 
     def ahead(self, anchor: Anchor, future: Mapping[str, Values]) -> npt.NDArray[np.float32]:
         """What is known of the horizon, [sessions, horizon, known].
@@ -155,7 +170,7 @@ class StepReader:
         known: list[Values] = []
         for group in self.spec.inputs.values():
             if group.known == "future":
-                known += [np.stack([filled_window(row) for row in scaled[name]]) for name in group.columns]
+                known += [filled_windows(scaled[name]) for name in group.columns]
             known += self._lags(anchor, anchor.tail, [self._before(lag) for lag in group.lag_steps])
             known += turns.of(group)
         known += self._lags(anchor, anchor.tail, [self._before(lag) for lag in lags_of_decoder(self.spec.decoder)])
@@ -197,7 +212,7 @@ class StepReader:
     def _turns(self, anchor: Anchor, steps: npt.NDArray[np.int64]) -> Turns:
         """What is always known so many steps after the first one behind the newest."""
         ordinals = anchor.newest[:, None] + self.frequency.stride * (1 + steps)
-        age = np.log1p(np.maximum(ordinals - anchor.born[:, None], 0) / self.frequency.stride) if self._reads_age else None
+        age = np.log1p(np.maximum(ordinals - anchor.born[:, None], 0) / self.frequency.stride) if self.reads_age else None
         if not self._features:
             return Turns({}, age)
         times = self.frequency.times(ordinals.flatten())
@@ -238,12 +253,12 @@ def last_observed(values: Values) -> Values:
     return found
 
 
-def filled_window(values: Values) -> Values:
-    """A window as it is read: the last observed value; before the first the mean of those that were observed, 0 where none was."""
+def filled_windows(values: Values) -> Values:
+    """Windows [windows, steps] as they are read: the last observed value; before the first the mean of the observed, 0 where none was."""
     seen = np.isfinite(values)
     if seen.all():
         return values
-    mean = values[seen].mean() if seen.any() else 0.0
+    mean = np.where(seen, values, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
     last = last_observed(values)
-    found: Values = np.where(np.isfinite(last), last, mean)
+    found: Values = np.where(np.isfinite(last), last, mean[:, None])
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,20 +12,16 @@ from app.spec.forecaster import ForecasterSpec
 
 
 def units_over_series(
-    spec: ForecasterSpec, panel: Panel, measured: WindowScaling | None, device: torch.device
+    spec: ForecasterSpec, panel: Panel, device: torch.device
 ) -> tuple[Float[Tensor, " total"], Float[Tensor, " total"]] | None:
     """Shift and scale of the target at each position, of all that its series has up to there; None where windows are measured alone.
 
     Args:
         spec: says which.
         panel: the series.
-        measured: of each series, where the panel has not the whole of it.
         device: where they lie.
     """
     if spec.scaling.over == "window":
         return None
-    if measured is None:
-        running = WindowScaling.running(panel.columns[TARGET], panel.offsets, spec.scaling.target)
-    else:
-        running = measured.at(np.repeat(np.arange(len(panel.ids)), panel.lengths))
+    running = WindowScaling.running(panel.columns[TARGET], panel.offsets, spec.scaling.target)
     return torch.from_numpy(running.shift).to(device), torch.from_numpy(running.scale).to(device)

@@ -1,4 +1,4 @@
-"""What does a network read of a series? Windows, gathered by index on the device: the same code when it learns and when it forecasts.
+"""What does a network learn from? Windows of a panel, gathered by index on the device; a forecast reads the same (`gathering.py`).
 
 A panel is one flat tensor per column. A window is a cutoff in it, so a batch costs one gather and nothing is ever copied into windows.
 Missing values are filled as `app.forecasting.columns` says. Targets are never filled: what is not observed has no loss.
@@ -23,7 +23,7 @@ from app.nets.outlook import Outlook
 from app.nets.run import About
 from app.series.calendar import calendar_features
 from app.series.panel import TARGET, Panel
-from app.series.scaling import CovariateScaling, WindowScaling
+from app.series.scaling import CovariateScaling
 from app.spec.decoders import RecursiveDecoder, lags_of_decoder
 from app.spec.forecaster import ForecasterSpec, learns_at_every_step
 from app.spec.inputs import Input
@@ -83,7 +83,6 @@ class WindowSource:
         scaling: of the covariates.
         device: where the columns lie and batches are gathered.
         known: what is known of its series, where a layer has parameters of each.
-        measured: shift and scale of each series, where they are measured over it and the panel has not the whole of it.
 
     Raises:
         SeriesError: the description wants a calendar and the times are step numbers.
@@ -96,14 +95,13 @@ class WindowSource:
         scaling: CovariateScaling,
         device: torch.device,
         known: KnownSeries | None = None,
-        measured: WindowScaling | None = None,
     ) -> None:
         self._spec = spec
         self._context, self._horizon, self._reach = spec.context or 1, spec.horizon or 1, reach_of(spec)
         self._device = device
         self._is_recursive, self._is_log = isinstance(spec.decoder, RecursiveDecoder), spec.scaling.is_log
         self._columns = {name: Column(values, device) for name, values in _scaled(spec, panel, scaling).items()}
-        self._units = units_over_series(spec, panel, measured, device)
+        self._units = units_over_series(spec, panel, device)
         features = tuple(dict.fromkeys(feature for group in spec.inputs.values() for feature in group.features))
         groups = panel.groups(STEPS_AT_ONCE) if features else ()
         parts = [calendar_features(panel.times_of(*group), features).astype(np.float32) for group in groups]
@@ -131,22 +129,19 @@ class WindowSource:
         found._forks = forks_of(context, self._horizon, self._device) + found._unread
         return found
 
-    def batch(
-        self, cutoffs: npt.NDArray[np.int64], *, is_forked: bool = False, has_inputs: bool = True, has_targets: bool = True
-    ) -> Windows:
+    def batch(self, cutoffs: npt.NDArray[np.int64], *, is_forked: bool = False, has_inputs: bool = True) -> Windows:
         """Some windows.
 
         Args:
             cutoffs: [batch], flat position of each first horizon step.
             is_forked: whether to give a horizon after the steps of the context too, some evenly spread ones where there are many.
             has_inputs: whether anybody reads the inputs.
-            has_targets: whether the horizon is read; otherwise nothing of it counts as observed.
         """
         past = torch.from_numpy(cutoffs).to(self._device)[:, None] + self._before
         filled, is_observed = self._columns[TARGET].windows(past)
         forks = self._forks if is_forked else None
         units = self._measure(past, filled, is_observed)
-        return self._windows(past, filled, is_observed, units, forks, has_inputs=has_inputs, has_targets=has_targets)
+        return self._windows(past, filled, is_observed, units, forks, has_inputs=has_inputs)
 
     def lesson(self, cutoffs: npt.NDArray[np.int64], *, is_whole: bool, has_inputs: bool = True) -> Windows:
         """Some windows to learn from, in the way of the decoder.
@@ -181,7 +176,6 @@ class WindowSource:
         *,
         is_next: bool = False,
         has_inputs: bool,
-        has_targets: bool = True,
     ) -> Windows:
         """Windows of these positions, and what comes after some of their steps: the horizon, or the next step alone."""
         shift, scale = units
@@ -193,7 +187,7 @@ class WindowSource:
         inputs = {name: self._input(group, history, positions, past) for name, group in self._spec.inputs.items() if has_inputs}
         past = past.repeated(forks)
         outlook = None if is_next else self._baseline(ahead, past)
-        target, observed = self._targets(ahead, past, outlook) if has_targets else _nothing_observed(ahead)
+        target, observed = self._targets(ahead, past, outlook)
         future = torch.empty(*ahead.shape, 0, device=self._device) if is_next else self._future(ahead, past)
         about = self._about(positions[:, 0])
         whole = Windows(inputs, future, target, observed, shift, scale, seen, steps, about, outlook, is_log=self._is_log)
@@ -277,13 +271,6 @@ class WindowSource:
         seen = None if self._calendar is None or not columns else self._calendar[positions]
         turns = [] if seen is None else [seen[:, :, column] for column in columns]
         return [*turns, *([self._ages.at(positions)] if self._ages is not None and group.age else [])]
-
-
-def _nothing_observed(
-    ahead: Int[Tensor, "cutoffs horizon"],
-) -> tuple[Float[Tensor, "cutoffs horizon"], Bool[Tensor, "cutoffs horizon"]]:
-    target = torch.zeros_like(ahead, dtype=torch.float32)
-    return target, torch.zeros_like(target, dtype=torch.bool)
 
 
 def _scaled(spec: ForecasterSpec, panel: Panel, scaling: CovariateScaling) -> Mapping[str, npt.NDArray[np.float64]]:

@@ -50,7 +50,6 @@ class Panel:
         starts: first time of each series; datetime64[us] or int64.
         offsets: int64 [series + 1], where each series begins in the columns.
         columns: float64 [total] by name; `y` is the target.
-        born: int64 [series], flat position of each first observed target, where that may lie before what the panel has of the series.
     """
 
     ids: tuple[str, ...]
@@ -58,7 +57,6 @@ class Panel:
     starts: Times
     offsets: npt.NDArray[np.int64]
     columns: Mapping[str, Values]
-    born: npt.NDArray[np.int64] | None = None
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -68,8 +66,6 @@ class Panel:
     @cached_property
     def births(self) -> npt.NDArray[np.int64]:
         """Flat position of each series' first observed target; of one without any, of its end."""
-        if self.born is not None:
-            return self.born
         seen = np.append(np.flatnonzero(np.isfinite(self.columns[TARGET])), self.offsets[-1])
         births: npt.NDArray[np.int64] = np.minimum(seen[np.searchsorted(seen, self.offsets[:-1])], self.offsets[1:])
         return births

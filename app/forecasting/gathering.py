@@ -1,0 +1,96 @@
+"""What does a network read of histories, or of what a session carries of them? Windows, without a panel of them.
+
+The numbers are those of `app.forecasting.windows`, in fewer and cheaper steps: of a single series these are most of a forecast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from app.forecasting.batches import Windows
+from app.forecasting.columns import reach_of
+from app.forecasting.histories import History
+from app.forecasting.stepping import Anchor, Inputs, StepReader, Values
+from app.nets.outlook import Outlook
+from app.nets.run import About
+from app.series.frequency import as_times
+from app.series.panel import TARGET
+from app.series.scaling import WindowScaling
+
+
+def begun(
+    reader: StepReader, histories: Sequence[History], future: Mapping[str, Values], units: WindowScaling | None
+) -> tuple[Inputs, Anchor]:
+    """What networks read of the contexts of histories, and the anchor behind them.
+
+    Args:
+        reader: of the steps.
+        histories: they, checked.
+        future: of them, see `futures_of`.
+        units: see `StepReader.begin`.
+    """
+    frequency, lengths = reader.frequency, np.array([len(history.columns[TARGET]) for history in histories], dtype=np.int64)
+    newest = frequency.ordinals(as_times([history.start for history in histories])) + frequency.stride * (lengths - 1)
+    since = [history.first_observed if reader.reads_age else 0 for history in histories]
+    born = newest - frequency.stride * (lengths - 1 - np.array(since, dtype=np.int64))
+    reach = reach_of(reader.spec)
+    columns = {name: _newest(histories, name, reach) for name in (TARGET, *reader.covariates, *reader.statics)}
+    return reader.begin(columns, future, newest, born, units)
+
+
+def futures_of(reader: StepReader, histories: Sequence[History]) -> dict[str, Values]:
+    """Columns that are known ahead, [histories, horizon] each, NaN where they are not."""
+    found = {name: np.full((len(histories), reader.horizon), np.nan) for name in reader.future}
+    for name, values in found.items():
+        for row, history in enumerate(histories):
+            own = history.future.get(name, values[row, :0])[: reader.horizon]
+            values[row, : len(own)] = own
+    return found
+
+
+def windows_behind(
+    reader: StepReader,
+    anchor: Anchor,
+    inputs: Inputs,
+    future: Mapping[str, Values],
+    about: About | None = None,
+    device: torch.device | None = None,
+) -> Windows:
+    """The horizon behind an anchor, and what is read before it; nothing of the horizon counts as observed.
+
+    Args:
+        reader: of the steps.
+        anchor: of the sessions.
+        inputs: of the steps before it.
+        future: see `StepReader.ahead`.
+        about: whose they are.
+        device: where it is wanted; the CPU by default.
+    """
+    baseline = reader.baseline(anchor)
+    offset = None if baseline is None else torch.from_numpy(baseline).to(device)
+    blank = torch.zeros(len(anchor.newest), reader.horizon, device=device)
+    nothing = torch.zeros_like(blank, dtype=torch.bool)
+    return Windows(
+        {name: torch.from_numpy(values).to(device) for name, values in inputs.items()},
+        torch.from_numpy(reader.ahead(anchor, future)).to(device),
+        blank,
+        nothing,
+        torch.from_numpy(anchor.shift).to(device),
+        torch.from_numpy(anchor.scale).to(device),
+        nothing[:, :1],
+        about=about,
+        outlook=None if offset is None else Outlook(torch.ones_like(offset), offset),
+        is_log=reader.is_log,
+    )
+
+
+def _newest(histories: Sequence[History], name: str, steps: int) -> Values:
+    """The newest values of a column, [histories, steps], NaN before the first."""
+    found = np.full((len(histories), steps), np.nan)
+    for row, history in enumerate(histories):
+        own = history.columns[name][-steps:]
+        found[row, steps - len(own) :] = own
+    return found
