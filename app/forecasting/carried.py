@@ -34,7 +34,7 @@ from app.nets.cells import CellState
 from app.nets.outlook import Outlook
 from app.nets.run import About, Run
 from app.nets.smoothing import Smoothing
-from app.nets.steps import StepProgram, compile_step
+from app.nets.steps import Program, compile_step
 from app.spec.decoders import RecursiveDecoder
 from app.spec.streaming import reads_next, streaming_faults
 
@@ -69,7 +69,7 @@ class Carrier:
         return self.forecaster.reader
 
     @cached_property
-    def _programs(self) -> list[StepProgram | None]:
+    def _programs(self) -> list[Program | None]:
         """A step of each network, in numpy where it has one."""
         return [compile_step(network) for network in self.forecaster.members]
 

@@ -27,6 +27,7 @@ from app.nets.heads import Head
 from app.nets.outlook import Outlook
 from app.nets.run import About
 from app.nets.smoothing import Smoothing
+from app.nets.steps import Program, compile_stretch
 from app.series.frequency import Times, as_times, parse_frequency
 from app.series.panel import TARGET
 from app.series.scaling import CovariateScaling, WindowScaling
@@ -174,14 +175,23 @@ class Forecaster:
         Of an ensemble each is the median of its members', so that quantiles keep their order. Of a decoder that forecasts by paths they are
         those of its paths, with quantiles between the two nearest ones (Hazen 1914).
         """
-        pairs = zip(self.members, self.unread, strict=True)
-        return combined([self._forecast(network, windows.later(unread), levels) for network, unread in pairs])
-
-    def _forecast(self, network: Network, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
         with torch.inference_mode():
-            if isinstance(self.spec.decoder, RecursiveDecoder):
-                return of_paths(draw_paths(self.spec, network, self.head, windows, self.spec.decoder.paths), levels)
+            return combined([self._forecast(number, windows.later(unread), levels) for number, unread in enumerate(self.unread)])
+
+    def _forecast(self, number: int, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
+        network, program = self.members[number], self._programs[number]
+        if isinstance(self.spec.decoder, RecursiveDecoder):
+            return of_paths(draw_paths(self.spec, network, self.head, windows, self.spec.decoder.paths), levels)
+        if program is None or len(windows.shift) > (program.largest or LARGEST_BATCH):
             return self.read(*network.look(windows.inputs, windows.future, windows.about), windows, levels)
+        inputs = {name: np.ascontiguousarray(values.numpy().swapaxes(0, 1)) for name, values in windows.inputs.items()}
+        features, _ = program.run(inputs, {})
+        return self.read(network.decode(torch.from_numpy(features[-1]), windows.future), None, windows, levels)
+
+    @cached_property
+    def _programs(self) -> list[Program | None]:
+        """What each network makes of a few contexts without torch, once its cells are packed."""
+        return [compile_stretch(network) for network in self.members]
 
     def read(
         self, raw: Float[Tensor, "batch horizon outputs"], outlook: Outlook | None, windows: Windows, levels: Sequence[float]

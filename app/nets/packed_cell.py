@@ -32,7 +32,7 @@ class PackedCell(Recurrence):
     def __init__(self, cell: Cell, largest: int | None = None) -> None:
         super().__init__()
         self.cell = cell
-        self._largest = largest
+        self.largest = largest
 
     def start(self, sequence: Sequence) -> CellState:
         """See `Recurrence`."""
@@ -40,7 +40,7 @@ class PackedCell(Recurrence):
 
     def forward(self, sequence: Sequence, state: CellState) -> tuple[Hidden, CellState]:
         """See `Recurrence`."""
-        is_large = self._largest is not None and len(sequence) > self._largest
+        is_large = self.largest is not None and len(sequence) > self.largest
         if is_large or torch.is_grad_enabled() or sequence.device.type != "cpu":
             found: tuple[Tensor, CellState] = self.cell(sequence, state)
             return found

@@ -1,4 +1,4 @@
-"""What is a step of a block without blocks in it? A function of numpy on its rows, with the states out of the pass; see `steps.py`."""
+"""What is a step of a block without blocks in it, or a stretch? A function of numpy on rows, with states out of the pass (`steps.py`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.special
+import torch
 from torch import nn
 
 from app.nets.blocks import Affine, Function, Layer, Normalised, SequenceDropout
@@ -36,6 +37,7 @@ class Pass:
 
 
 Step = Callable[[Rows, Pass], Rows]
+Leaf = Callable[[nn.Module], Step]
 Move = Callable[[Rows, State], tuple[Rows, State]]
 
 
@@ -66,15 +68,48 @@ def leaf_step(module: nn.Module) -> Step:
             raise NoStepError(type(module).__name__)
 
 
+def leaf_stretch(module: nn.Module) -> Step:
+    """The program of a block without blocks in it, for all steps of a stretch at once.
+
+    Raises:
+        NoStepError: there is none.
+    """
+    match module:
+        case Layer() if isinstance(module.cell, PackedCell):
+            return _packed_layer(module, module.cell)
+        case Affine() | Function() | Normalised() | SequenceDropout():
+            return leaf_step(module)
+        case _:
+            raise NoStepError(type(module).__name__)
+
+
 def _layer(module: Layer) -> Step:
-    move, place, past = _move(module.cell), module.place, past_step(module.skip)
-    norm = _norm(module.norm) if isinstance(module.norm, nn.LayerNorm) else None
+    move, place, joined = _move(module.cell), module.place, _joined(module)
 
     def step(rows: Rows, run: Pass) -> Rows:
         given, run.after[place] = move(rows, run.before[place])
-        return past(rows, given if norm is None else norm(given, run))
+        return joined(rows, given, run)
 
     return step
+
+
+def _packed_layer(module: Layer, cell: PackedCell) -> Step:
+    place, joined = module.place, _joined(module)
+    begun = [numbers(part) for part in cell.start(torch.zeros(1, 1, 1))]
+
+    def stretch(rows: Rows, run: Pass) -> Rows:
+        state = run.before.get(place) or tuple(np.repeat(part, rows.shape[1], axis=0) for part in begun)
+        given, run.after[place] = cell.step(rows, state)
+        return joined(rows, given, run)
+
+    return stretch
+
+
+def _joined(module: Layer) -> Callable[[Rows, Rows, Pass], Rows]:
+    """What a layer read and what its cell gave, as it gives them."""
+    past = past_step(module.skip)
+    norm = _norm(module.norm) if isinstance(module.norm, nn.LayerNorm) else None
+    return lambda read, given, run: past(read, given if norm is None else norm(given, run))
 
 
 def _move(recurrence: nn.Module) -> Move:
@@ -132,7 +167,7 @@ def past_step(module: Past) -> Callable[[Rows, Rows], Rows]:
         case "add" | "residual":
             return lambda read, given: read + given
         case "dense":
-            return lambda read, given: np.concatenate([read, given], axis=1)
+            return lambda read, given: np.concatenate([read, given], axis=-1)
         case _:
             return lambda _, given: given
 
@@ -164,8 +199,8 @@ def _norm(module: nn.LayerNorm) -> Step:
     weight, bias, epsilon = numbers(module.weight), numbers(module.bias), np.float32(module.eps)
 
     def step(rows: Rows, _: Pass) -> Rows:
-        apart = rows - rows.mean(axis=1, keepdims=True)
-        normalised: Rows = apart / np.sqrt(np.square(apart).mean(axis=1, keepdims=True) + epsilon) * weight + bias
+        apart = rows - rows.mean(axis=-1, keepdims=True)
+        normalised: Rows = apart / np.sqrt(np.square(apart).mean(axis=-1, keepdims=True) + epsilon) * weight + bias
         return normalised
 
     return step

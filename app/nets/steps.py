@@ -1,13 +1,13 @@
-"""How does a whole network take one step, without torch? As a program of numpy calls, compiled once of its modules.
+"""How does a whole network answer without torch? As a program of numpy calls, compiled once of its modules: for a step, or for a stretch.
 
-A module becomes a function `(rows, pass) -> rows` of one step's rows, [batch, width]; states are those that the modules carry, by the same
-places. What has no such function (see `compile_step`) takes its step in the network itself.
+A module becomes a function `(rows, pass) -> rows`: of one step's rows, [batch, width], or of a stretch of them, [time, batch, width].
+States are those that the modules carry, by the same places. A network with a module that has no such function answers by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import nn
@@ -18,43 +18,59 @@ from app.nets.build import Network
 from app.nets.combinators import Branches, Chain, Inlaid, Shared, Skipped
 from app.nets.embedding import Embedding
 from app.nets.packed import Rows, State, numbers
+from app.nets.packed_cell import PackedCell
 from app.nets.pooling import Final
-from app.nets.step_leaves import NoStepError, Pass, Step, leaf_step, past_step
+from app.nets.step_leaves import Leaf, NoStepError, Pass, Step, leaf_step, leaf_stretch, past_step
 
 
 @dataclass(frozen=True, eq=False)
-class StepProgram:
-    """A network's step.
+class Program:
+    """A network's step, or what it makes of a stretch.
 
     Attributes:
         body: of the blocks.
         tables: rows for the words of static inputs, by the input's name: a table for each column.
+        largest: rows of a batch up to which it is faster than the network; None for any number.
     """
 
     body: Step
     tables: Mapping[str, tuple[Rows, ...]]
+    largest: int | None = None
 
     def run(self, inputs: Mapping[str, Rows], before: Mapping[str, State]) -> tuple[Rows, dict[str, State]]:
-        """Features of the step [batch, width], and the states after it.
+        """Features of the step [batch, width], or of each of a stretch [time, batch, width], and the states after the last.
 
         Args:
-            inputs: [batch, width] by the input's name; codes where words are embedded.
-            before: states by their places; of all that have one.
+            inputs: of the same shape but for the width, by the input's name; codes where words are embedded.
+            before: states by their places; of all that have one, or of a stretch none where nothing was seen.
         """
         named = {name: _embedded(self.tables[name], rows) if name in self.tables else rows for name, rows in inputs.items()}
         begun = Pass(named, before)
         rows = list(named.values())
-        return self.body(rows[0] if len(rows) == 1 else np.concatenate(rows, axis=1), begun), begun.after
+        return self.body(rows[0] if len(rows) == 1 else np.concatenate(rows, axis=-1), begun), begun.after
 
 
-def compile_step(network: Network) -> StepProgram | None:
+def compile_step(network: Network) -> Program | None:
     """A network's step; None where a module has none: smoothing, learnt pooling and merges, and all that carries no state."""
+    return _compiled(network, leaf_step)
+
+
+def compile_stretch(network: Network) -> Program | None:
+    """What a network with packed cells makes of stretches; None where another module is no map of every step by itself."""
+    cells = [module for module in network.modules() if isinstance(module, PackedCell)]
+    if not cells:  # somebody may still train it
+        return None
+    program, largest = _compiled(network, leaf_stretch), [cell.largest for cell in cells if cell.largest is not None]
+    return program and replace(program, largest=min(largest, default=None))
+
+
+def _compiled(network: Network, leaf: Leaf) -> Program | None:
     try:
-        body = _step(network.body)
+        body = _step(network.body, leaf)
     except NoStepError:
         return None
     embeddings = {name: module for name, module in network.embeddings.items() if isinstance(module, Embedding)}
-    return StepProgram(body, {name: tuple(numbers(table.weight) for table in _tables(module)) for name, module in embeddings.items()})
+    return Program(body, {name: tuple(numbers(table.weight) for table in _tables(module)) for name, module in embeddings.items()})
 
 
 def _tables(module: Embedding) -> list[nn.Embedding]:
@@ -63,37 +79,37 @@ def _tables(module: Embedding) -> list[nn.Embedding]:
 
 def _embedded(tables: tuple[Rows, ...], codes: Rows) -> Rows:
     places = codes.astype(np.int64)
-    return np.concatenate([table[places[:, column]] for column, table in enumerate(tables)], axis=1)
+    return np.concatenate([table[places[..., column]] for column, table in enumerate(tables)], axis=-1)
 
 
-def _step(module: nn.Module) -> Step:
+def _step(module: nn.Module, leaf: Leaf) -> Step:
     """The program of a block."""
     match module:
         case Chain():
-            return _chain([_step(block) for block in module.blocks])
+            return _chain([_step(block, leaf) for block in module.blocks])
         case Tap():
-            return _tap(module)
+            return _tap(module, leaf)
         case Skipped():
-            inside, past = _step(module.block), past_step(module.past)
+            inside, past = _step(module.block, leaf), past_step(module.past)
             return lambda rows, run: past(rows, inside(rows, run))
         case Branches():
-            return _branches(module)
+            return _branches(module, leaf)
         case Shared():
-            return _shared(module)
+            return _shared(module, leaf)
         case Inlaid():
-            return _inlaid(module)
+            return _inlaid(module, leaf)
         case _:
-            return _of_one(module)
+            return _of_one(module, leaf)
 
 
-def _of_one(module: nn.Module) -> Step:
+def _of_one(module: nn.Module, leaf: Leaf) -> Step:
     match module:
         case Autoencoder():
-            return _chain([_step(module.encoder), _step(module.code)])
+            return _chain([_step(module.encoder, leaf), _step(module.code, leaf)])
         case Final():
-            return _step(module.layer)
+            return _step(module.layer, leaf)
         case _:
-            return leaf_step(module)
+            return leaf(module)
 
 
 def _chain(steps: list[Step]) -> Step:
@@ -105,8 +121,8 @@ def _chain(steps: list[Step]) -> Step:
     return step
 
 
-def _tap(module: Tap) -> Step:
-    inside, source, name = _step(module.block), module.source, module.name
+def _tap(module: Tap, leaf: Leaf) -> Step:
+    inside, source, name = _step(module.block, leaf), module.source, module.name
 
     def step(rows: Rows, run: Pass) -> Rows:
         given = inside(rows if source is None else run.named[source], run)
@@ -118,7 +134,7 @@ def _tap(module: Tap) -> Step:
 
 
 MERGES: Mapping[str, Callable[[list[Rows]], Rows]] = {
-    "concat": lambda rows: np.concatenate(rows, axis=1),
+    "concat": lambda rows: np.concatenate(rows, axis=-1),
     "sum": lambda rows: np.sum(rows, axis=0),
     "mean": lambda rows: np.mean(rows, axis=0, dtype=np.float32),
     "max": lambda rows: np.max(rows, axis=0),
@@ -126,15 +142,15 @@ MERGES: Mapping[str, Callable[[list[Rows]], Rows]] = {
 }
 
 
-def _branches(module: Branches) -> Step:
+def _branches(module: Branches, leaf: Leaf) -> Step:
     if module.merge not in MERGES:
         raise NoStepError(module.merge)
-    steps, merge = [_step(branch) for branch in module.branches], MERGES[module.merge]
+    steps, merge = [_step(branch, leaf) for branch in module.branches], MERGES[module.merge]
     return lambda rows, run: merge([step(rows, run) for step in steps])
 
 
-def _shared(module: Shared) -> Step:
-    inside, prefix = _step(module.block), module.prefix
+def _shared(module: Shared, leaf: Leaf) -> Step:
+    inside, prefix = _step(module.block, leaf), module.prefix
 
     def step(rows: Rows, run: Pass) -> Rows:
         own = Pass(run.named, {place.removeprefix(prefix): state for place, state in run.before.items() if place.startswith(prefix)})
@@ -145,11 +161,11 @@ def _shared(module: Shared) -> Step:
     return step
 
 
-def _inlaid(module: Inlaid) -> Step:
-    inside, reads = _step(module.body), module.reads
+def _inlaid(module: Inlaid, leaf: Leaf) -> Step:
+    inside, reads = _step(module.body, leaf), module.reads
 
     def step(_: Rows, run: Pass) -> Rows:
         named = {name: run.named[source] for name, source in reads.items()}
-        return inside(np.concatenate(list(named.values()), axis=1), Pass(named, run.before, run.after))
+        return inside(np.concatenate(list(named.values()), axis=-1), Pass(named, run.before, run.after))
 
     return step

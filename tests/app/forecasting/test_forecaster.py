@@ -10,11 +10,17 @@ import pytest
 from app.errors import ForecastError
 from app.forecasting.forecaster import LARGEST_BATCH, Forecast, Forecaster
 from app.forecasting.histories import History
+from app.nets.packed_cell import pack_cells
+from app.nets.steps import compile_stretch
 from tests.app.forecasting.examples import CONTEXT, HORIZON, START, forecaster_of, history_of
 
 LEVELS = (0.1, 0.5, 0.9)
 QUANTILES = {"head": {"kind": "quantiles", "levels": [0.1, 0.5, 0.9]}}
 POINT = {"head": {"kind": "point"}}
+NETWORKS: list[dict[str, Any]] = [
+    {"kind": "stack", "blocks": [{"kind": "lstm", "units": 5}, {"kind": "gru", "units": 5, "residual": "highway", "layer_norm": True}]},
+    {"kind": "connect", "merge": "mean", "branches": [{"kind": "elman", "units": 3}, {"kind": "slstm", "units": 3, "from": "weather"}]},
+]
 each_head = pytest.mark.parametrize("head", [QUANTILES, POINT], ids=["quantiles", "point"])
 
 
@@ -42,6 +48,19 @@ def test_each_series_gets_the_same_forecast_whoever_else_is_asked_for(head: dict
         assert together[place].unique_id == alone.unique_id
         np.testing.assert_allclose(together[place].mean, alone.mean, rtol=1e-5)
         np.testing.assert_allclose(together[place].quantiles[0.9], alone.quantiles[0.9], rtol=1e-5)
+
+
+@pytest.mark.parametrize("series", [1, 3, 40])
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
+def test_packed_cells_forecast_the_same_of_few_series_and_of_many(network: dict[str, Any], series: int) -> None:
+    histories = [history_of(str(number), CONTEXT + number % 3, number) for number in range(series)]
+    plain, packed = forecaster_of(network=network), forecaster_of(network=network)
+    pack_cells(packed.network)
+    assert compile_stretch(packed.network) is not None
+    for found, expected in zip(packed.predict(histories, LEVELS), plain.predict(histories, LEVELS), strict=True):
+        np.testing.assert_allclose(found.mean, expected.mean, rtol=1e-5)
+        for level in LEVELS:
+            np.testing.assert_allclose(found.quantiles[level], expected.quantiles[level], rtol=1e-5)
 
 
 def test_a_target_in_other_units_is_forecast_in_those_units() -> None:

@@ -1,5 +1,6 @@
 """A network that only answers gives what the one that learns does: with its cells packed, and as a program of one step."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -8,14 +9,18 @@ from hypothesis import given, settings
 from torch import Tensor
 
 from app.nets.build import Network, build
+from app.nets.cells import CellState
 from app.nets.packed_cell import PackedCell, pack_cells
-from app.nets.steps import compile_step
-from app.spec.blocks import ALL_KINDS, Model, every
+from app.nets.steps import Program, compile_step, compile_stretch
+from app.spec.blocks import ALL_KINDS, Autoencoder, Model, every
 from app.spec.forecaster import ForecasterSpec
-from app.spec.leaves import Attend, Attention, InstanceNorm, Segment, Smooth
+from app.spec.leaves import Attend, Attention, Conv, InstanceNorm, Lags, Last, Max, Mean, Segment, Smooth
 from app.spec.parse import parse_spec
 from tests.networks import example
 from tests.strategies_specs import CELLS, INPUTS, OPTIONS, WHOLES, connect, documents, read_all, stack
+
+WITHOUT_STRETCHES = {Autoencoder, Conv, Lags, Last, Max, Mean}
+"""Kinds that have a program of a step alone."""
 
 WITHOUT_STEPS = {Attend, Attention, InstanceNorm, Segment, Smooth, Model}
 """Kinds that take a step in the network: those without a state, and two whose step is not worth a program."""
@@ -90,15 +95,26 @@ def test_a_program_takes_the_step_of_its_network_whatever_it_is_made_of() -> Non
 
 
 @pytest.mark.no_cover
-@given(documents())
-def test_a_network_with_packed_cells_answers_the_same(document: dict[str, Any]) -> None:
-    check_packed(document)
+def test_a_network_with_packed_cells_answers_the_same_itself_and_as_a_program_of_stretches() -> None:
+    met: set[type[object]] = set()
+
+    @given(documents())
+    def law(document: dict[str, Any]) -> None:
+        met.update(check_packed(document))
+
+    law()
+    for document in documents_of_each():
+        met.update(check_packed(document))
+    assert met == set(ALL_KINDS) - WITHOUT_STEPS - WITHOUT_STRETCHES
 
 
-def check_packed(document: dict[str, Any]) -> None:
+def check_packed(document: dict[str, Any]) -> set[type[object]]:
+    """The same of a network with packed cells as of one without; the kinds in it, where there is a program of it."""
     spec = parse_spec(read_all(document))
     network, packed = built(spec), built(spec)
+    assert compile_stretch(network) is None
     pack_cells(packed)
+    program = compile_stretch(packed)
     inputs, future = example(spec)
     with torch.inference_mode():
         for rows in (1, 3):
@@ -111,6 +127,19 @@ def check_packed(document: dict[str, Any]) -> None:
                 for one, other in zip(after[place], state, strict=True):
                     close(one, other)
             close(packed(part, future[:rows]), network(part, future[:rows]))
+            if program is not None:
+                check_stretch(program, part, expected, states)
+    return set() if program is None else {type(block) for block in every(spec.network)}
+
+
+def check_stretch(program: Program, inputs: Mapping[str, Tensor], expected: Tensor, states: Mapping[str, CellState]) -> None:
+    by_time = {name: values.transpose(0, 1).contiguous().numpy() for name, values in inputs.items()}
+    features, after = program.run(by_time, {})
+    close(torch.from_numpy(features[-1]), expected[:, -1])
+    assert {place for place, state in states.items() if state} == set(after)
+    for place, state in after.items():
+        for part, own in zip(states[place], state, strict=True):
+            close(torch.from_numpy(own), part)
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
