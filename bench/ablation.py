@@ -6,7 +6,7 @@ the upload to the last forecast.
 
     make bench-ablation OPTIONS="--seeds 3 --sets weekly"
     make bench-ablation OPTIONS="--seeds 3 --sets hourly --changes 'from the newest state' 'from shifted states' --epochs 6"
-    make bench-ablation OPTIONS="--seeds 3 --sets hourly --changes 'as it is' 'learnt at each cutoff alone' --epochs 6"
+    make bench-ablation OPTIONS="--seeds 3 --sets hourly --changes 'as it is' 'learnt at many steps'"
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def changes(case: Panel) -> dict[str, Change]:
         if lags != has:
             found[f"lags of {name}"] = changed(default, lags=lags)
     found["counted from the window's mean, without lags"] = changed(default, counted="none", lags="none")
-    found["learnt at each cutoff alone"] = changed(default, decoder={"kind": "direct"})
+    ends = default["decoder"]["kind"] == "direct"
+    name, kind = ("learnt at many steps", "forking") if ends else ("learnt at each cutoff alone", "direct")
+    found[name] = changed(default, decoder={"kind": kind})
     found["one map for all steps"] = changed(default, decoder={"units": None})
     found["without a refit"] = changed(default, refit=False)
     return found | dict.fromkeys(HERE, changed(default, decoder={"kind": "direct", "units": None}))

@@ -1,4 +1,4 @@
-"""What does a job train that brings no document? One that suits the panel; decisions 21, 24, 39, 42 and 43 have the evidence.
+"""What does a job train that brings no document? One that suits the panel; decisions 21, 24, 39, 42, 43 and 45 have the evidence.
 
     season                          the target is counted from     lags                                    context
     none                            the newest value               the newest value                        two horizons
@@ -8,9 +8,9 @@
                                     of 64; of fewer and smaller ones at a higher rate with few years of months
     a year of weeks (52)            the newest value               of the input: the season                one season
     longer: a day of hours          the last season                of the input: the day and the week      a week
-                                    with dropout
+                                    with dropout, and learnt at the end of each window alone, from more of them
 
-Everything else is the same: one LSTM layer, learnt at every step of long windows, a hidden layer that horizon steps share, quantiles, and
+Everything else is the same: one LSTM layer, learnt at many steps of each window, a hidden layer that horizon steps share, quantiles, and
 then on from the newest windows. A season is enough of a series that has no whole context.
 """
 
@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from app.spec.cells import Lstm
-from app.spec.decoders import ForkingDecoder
+from app.spec.decoders import DirectDecoder, ForkingDecoder
 from app.spec.facts import PanelFacts
 from app.spec.forecaster import ForecasterSpec, Scaling
 from app.spec.inputs import CalendarFeature, Input
@@ -48,8 +48,8 @@ _YEARS: Mapping[CalendarFeature, int] = {"day_of_year": 2 * 365, "week_of_year":
 
 TRAINING = Training(epochs=20, steps_per_epoch=100, batch_size=32, lr=0.004, patience=5, refit=True)
 
-OF_LONG_SEASONS: Mapping[str, Any] = {"epochs": 16}
-"""The steps of long contexts are dear, and fewer of them with dropout are as good (decision 39)."""
+OF_LONG_SEASONS: Mapping[str, Any] = {"epochs": 24}
+"""Of long contexts a window is cheaper by half where it teaches at its end alone, and more windows teach more than that (decision 45)."""
 
 OF_SHORT_SEASONS: Mapping[str, Any] = {"batch_size": 64, "schedule": "constant", "average": 5}
 """Series with few seasons are mostly noise: larger batches, and the mean of many weights (decision 24)."""
@@ -66,13 +66,14 @@ def default_spec(facts: PanelFacts) -> ForecasterSpec:
     target = Input(columns=("y",)) if is_short else Input(columns=("y",), lags="season")
     baseline: Literal["none", "last", "season"] = "none" if is_short else "season" if is_long else "last"
     few = facts.season == YEAR_OF_MONTHS and not _has_many_years(facts)
+    forking = ForkingDecoder(kind="forking", lags="season" if is_short else (), units=64)
     learnt = OF_FEW_YEARS if few else OF_SHORT_SEASONS if is_short else OF_LONG_SEASONS if is_long else {}
     return ForecasterSpec(
         min_context=max(facts.season, 2),
         inputs={"target": target, **({"calendar": Input(features=features)} if features else {})},
         scaling=Scaling(target="standard", baseline=baseline),
         network=Lstm(kind="lstm", units=128 if facts.rows >= LARGE_PANEL else 64, dropout=0.2 if is_long else 0.0),
-        decoder=ForkingDecoder(kind="forking", lags="season" if is_short else (), units=64),
+        decoder=DirectDecoder(kind="direct", units=64) if is_long else forking,
         training=TRAINING.model_copy(update=learnt),
     )
 

@@ -131,11 +131,15 @@ def test_the_default_follows_the_season(
 
 
 @pytest.mark.parametrize(
-    ("season", "dropout", "epochs"), [(1, 0.0, 20), (7, 0.0, 20), (12, 0.0, 20), (24, 0.2, 16), (52, 0.0, 20), (96, 0.2, 16)]
+    ("season", "decoder", "dropout", "epochs"),
+    [*((season, "forking", 0.0, 20) for season in (1, 7, 12, 52)), *((season, "direct", 0.2, 24) for season in (24, 96))],
 )
-def test_the_default_of_long_seasons_has_dropout_and_every_one_a_shared_layer(season: int, dropout: float, epochs: int) -> None:
+def test_the_default_of_long_seasons_learns_at_the_end_of_more_windows_with_dropout(
+    season: int, decoder: str, dropout: float, epochs: int
+) -> None:
     spec = default_spec(PanelFacts("1", season, (), "y", 100, 900, 900))
-    assert (spec.network.model_dump()["dropout"], spec.training.epochs, spec.decoder.model_dump()["units"]) == (dropout, epochs, 64)
+    assert (spec.decoder.kind, spec.network.model_dump()["dropout"], spec.training.epochs) == (decoder, dropout, epochs)
+    assert spec.decoder.model_dump()["units"] == 64
 
 
 def test_the_default_is_wider_for_a_large_panel() -> None:
