@@ -38,7 +38,7 @@ class Anchor:
         last: [sessions, 1 + covariates], the target and each covariate as a network would read them where they are missing.
         statics: [sessions, columns], codes of what never changes.
         newest: ordinals of the newest steps, see `app.series.frequency`.
-        born: the same of the first observed ones.
+        born: the same of the first observed ones, or of the first where no input has an age.
     """
 
     shift: Values
