@@ -8,18 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import ForecastError
-from app.forecasting.windows import covariates_of, future_columns_of, statics_of
+from app.forecasting.stepping import StepReader
 from app.series.panel import TARGET
 from app.spec.forecaster import ForecasterSpec
 
 Columns = Mapping[str, npt.NDArray[np.float64]]
 
 
-def check_columns(spec: ForecasterSpec, unique_id: str, columns: Columns, future: Columns, steps: int, place: str) -> None:
+def check_columns(reader: StepReader, unique_id: str, columns: Columns, future: Columns, steps: int, place: str) -> None:
     """Refuse a history that lacks something.
 
     Args:
-        spec: what is read.
+        reader: what is read.
         unique_id: of the series.
         columns: its target and covariates.
         future: columns that are known ahead.
@@ -30,12 +30,12 @@ def check_columns(spec: ForecasterSpec, unique_id: str, columns: Columns, future
         ForecastError: a column is missing, or too short.
     """
     length = len(columns[TARGET])
-    check_target(spec, f"series {unique_id!r}", columns[TARGET], f"{place}/target")
-    for name in statics_of(spec):
+    check_target(reader.spec, f"series {unique_id!r}", columns[TARGET], f"{place}/target")
+    for name in reader.statics:
         if name not in columns:
             sentence = f"series {unique_id!r} does not say its {name!r}, which the model reads; send it under 'static'"
             raise ForecastError(sentence, code="static_missing", pointer=f"{place}/static")
-    for name in covariates_of(spec):
+    for name in reader.covariates:
         given = columns.get(name)
         if given is None:
             sentence = f"series {unique_id!r} has no column {name!r}, which the model reads; send it under 'past'"
@@ -43,7 +43,7 @@ def check_columns(spec: ForecasterSpec, unique_id: str, columns: Columns, future
         if len(given) != length:
             sentence = f"column {name!r} of series {unique_id!r} has {len(given)} values and the target {length}; make them equal"
             raise ForecastError(sentence, code="column_length", pointer=f"{place}/past/{name}")
-    for name in future_columns_of(spec) if steps else ():
+    for name in reader.future if steps else ():
         _check_ahead(unique_id, future, name, steps, place)
 
 

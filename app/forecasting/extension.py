@@ -67,7 +67,7 @@ def _check(forecaster: Forecaster, histories: Sequence[History], horizon: int) -
             sentence = f"the model reads {name!r}, which nobody knows after the history; train one without it, or for more steps"
             raise ForecastError(sentence, code="not_extendable", pointer="#/extend")
     for place, history in enumerate(histories):
-        check_columns(spec, history.unique_id, history.columns, history.future, horizon, f"#/series/{place}")
+        check_columns(forecaster.reader, history.unique_id, history.columns, history.future, horizon, f"#/series/{place}")
 
 
 def _gone_on(

@@ -226,7 +226,7 @@ class Forecaster:
         if not np.isfinite(history.columns[TARGET][-self.context :]).any():
             sentence = f"series {history.unique_id!r} has nothing observed in its last {self.context} steps; send some of them"
             raise ForecastError(sentence, code="nothing_observed", pointer=f"{place}/target")
-        check_columns(self.spec, history.unique_id, history.columns, history.future, steps, place)
+        check_columns(self.reader, history.unique_id, history.columns, history.future, steps, place)
 
     def _predict(self, histories: Sequence[History], levels: tuple[float, ...], steps: int, paths: int) -> list[Forecast]:
         anchor, windows = self.gather(histories)
