@@ -36,7 +36,7 @@ from app.nets.run import About, Run
 from app.nets.smoothing import Smoothing
 from app.nets.steps import Program, compile_step
 from app.spec.decoders import RecursiveDecoder
-from app.spec.streaming import reads_next, streaming_faults
+from app.spec.streaming import streaming_faults
 
 ANCHOR = ("shift", "scale", "level", "tail", "last", "statics", "newest", "born")
 STATE = "state"
@@ -81,7 +81,7 @@ class Carrier:
         """
         forecaster = self.forecaster
         for position, history in enumerate(histories):
-            forecaster.check(history, 1 if reads_next(forecaster.spec) else 0, f"#/series/{position}")
+            forecaster.check(history, 1 if self.reader.reads_next else 0, f"#/series/{position}")
         anchor, windows = forecaster.gather(histories)
         state: dict[str, npt.NDArray[Any]] = _arrays(anchor)
         state |= _stacked([known_ahead(self.reader.future, history.future, forecaster.horizon) for history in histories])

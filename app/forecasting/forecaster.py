@@ -25,10 +25,9 @@ from app.forecasting.windows import KnownSeries
 from app.nets.build import Network, build_head
 from app.nets.heads import Head
 from app.nets.outlook import Outlook
-from app.nets.run import About
 from app.nets.smoothing import Smoothing
 from app.nets.steps import Program, compile_stretch
-from app.series.frequency import Times, as_times, parse_frequency
+from app.series.frequency import Times, as_times
 from app.series.panel import TARGET
 from app.series.scaling import CovariateScaling, WindowScaling
 from app.series.time_values import TimeKind
@@ -182,7 +181,7 @@ class Forecaster:
         network, program = self.members[number], self._programs[number]
         if isinstance(self.spec.decoder, RecursiveDecoder):
             return of_paths(draw_paths(self.spec, network, self.head, windows, self.spec.decoder.paths), levels)
-        if program is None or len(windows.shift) > (program.largest or LARGEST_BATCH):
+        if program is None or len(windows.shift) > program.largest:
             return self.read(*network.look(windows.inputs, windows.future, windows.about), windows, levels)
         inputs = {name: np.ascontiguousarray(values.numpy().swapaxes(0, 1)) for name, values in windows.inputs.items()}
         features, _ = program.run(inputs, {})
@@ -248,17 +247,10 @@ class Forecaster:
         """What is seen of histories that were checked, as windows, and what goes on from there."""
         units, future = whole_units(self.spec, histories), futures_of(self.reader, histories)
         inputs, anchor = begun(self.reader, histories, future, units)
-        about = self._about(self._known(histories, units), anchor)
+        first, known = anchor.newest // self.reader.frequency.stride - self.context + 1, self._known(histories, units)
+        about = None if known is None else known.beginning(first, self.device)
         with torch.inference_mode():
             return anchor, windows_behind(self.reader, anchor, inputs, future, about, self.device)
-
-    def _about(self, known: KnownSeries | None, anchor: Anchor) -> About | None:
-        """Whose contexts end at an anchor."""
-        if known is None:
-            return None
-        first = anchor.newest // self.reader.frequency.stride - self.context + 1
-        fitted = None if known.fitted is None else known.fitted.to(self.device)
-        return About(torch.from_numpy(known.rows).to(self.device), torch.from_numpy(first).to(self.device), fitted)
 
     @cached_property
     def _rows(self) -> Mapping[str, int]:
@@ -274,7 +266,7 @@ class Forecaster:
         if (rows >= 0).all():
             return KnownSeries(rows)
         values = stretch([history.columns[TARGET] for history in histories], steps_to_fit(self.spec, layer))
-        freq = parse_frequency(self.freq)
+        freq = self.reader.frequency
         lengths = np.array([len(history.columns[TARGET]) for history in histories], dtype=np.int64)
         starts = freq.ordinals(as_times([history.start for history in histories])) // freq.stride
         return KnownSeries(rows, fit_series(self.spec, layer, values, starts + lengths - values.shape[1], units))

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from app.forecasting.batches import Windows
-from app.forecasting.columns import reach_of
 from app.forecasting.histories import History
+from app.forecasting.observations import known_ahead
 from app.forecasting.stepping import Anchor, Inputs, StepReader, Values
 from app.nets.outlook import Outlook
 from app.nets.run import About
@@ -36,19 +36,16 @@ def begun(
     newest = frequency.ordinals(as_times([history.start for history in histories])) + frequency.stride * (lengths - 1)
     since = [history.first_observed if reader.reads_age else 0 for history in histories]
     born = newest - frequency.stride * (lengths - 1 - np.array(since, dtype=np.int64))
-    reach = reach_of(reader.spec)
-    columns = {name: _newest(histories, name, reach) for name in (TARGET, *reader.covariates, *reader.statics)}
+    columns = {name: _newest(histories, name, reader.steps) for name in (TARGET, *reader.covariates, *reader.statics)}
     return reader.begin(columns, future, newest, born, units)
 
 
 def futures_of(reader: StepReader, histories: Sequence[History]) -> dict[str, Values]:
     """Columns that are known ahead, [histories, horizon] each, NaN where they are not."""
-    found = {name: np.full((len(histories), reader.horizon), np.nan) for name in reader.future}
-    for name, values in found.items():
-        for row, history in enumerate(histories):
-            own = history.future.get(name, values[row, :0])[: reader.horizon]
-            values[row, : len(own)] = own
-    return found
+    return {
+        name: np.concatenate([known_ahead((name,), history.future, reader.horizon).values for history in histories])
+        for name in reader.future
+    }
 
 
 def windows_behind(

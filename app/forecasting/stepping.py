@@ -16,7 +16,7 @@ from app.forecasting.windows import covariates_of, future_columns_of, statics_of
 from app.series.calendar import calendar_features
 from app.series.frequency import parse_frequency
 from app.series.panel import TARGET
-from app.series.scaling import CovariateScaling, WindowScaling
+from app.series.scaling import CovariateScaling, WindowScaling, row_mean
 from app.spec.decoders import lags_of_decoder
 from app.spec.forecaster import ForecasterSpec
 from app.spec.inputs import Input
@@ -73,6 +73,7 @@ class StepReader:
         self.reads_age = any(group.age for group in spec.inputs.values())
         lags = [lag for group in spec.inputs.values() for lag in group.lag_steps]
         self.tail_steps = max([1, *lags, *lags_of_decoder(spec.decoder), spec.scaling.baseline_lag or 0])
+        self.steps = self.tail_steps + (spec.context or 1)
 
     def begin(
         self,
@@ -85,23 +86,21 @@ class StepReader:
         """What networks read of the contexts of some histories, and the anchor behind them.
 
         Args:
-            columns: the target and the covariates as far back as they are seen, [histories, reach], NaN where missing.
+            columns: the newest values of the target and the covariates, [histories, steps], NaN where missing.
             future: columns that are known ahead, [histories, horizon], NaN where they are not.
             newest: ordinals of the newest steps.
             born: of the first observed ones.
             units: shift and scale of the histories; None where those of their contexts are wanted.
         """
-        context, (histories, reach) = self.spec.context or 1, columns[TARGET].shape
+        context, histories = self.spec.context or 1, len(newest)
         units = units or WindowScaling.fit(columns[TARGET][:, -context:], self.spec.scaling.target)
         target = self._told(columns[TARGET])
         filled = filled_windows(target[:, -context:])
-        before = np.full((histories, self.tail_steps + context - reach), np.nan)
-        tail = np.concatenate([before, last_observed(target)], axis=1)
-        covariates = {}
-        for name, values in self._scaling.apply({name: columns[name] for name in self.covariates}).items():
-            ahead = self._scaling.apply({name: future[name][:, : self._ahead]})[name] if name in future else values[:, :0]
-            covariates[name] = filled_windows(np.concatenate([values, ahead], axis=1)[:, -context:])
-        last = np.concatenate([filled[:, -1:], *(covariates[name][:, -1:] for name in self.covariates)], axis=1)
+        tail = last_observed(target)
+        seen = {name: columns[name] for name in self.covariates}
+        seen |= {name: np.concatenate([seen[name], values[:, : self._ahead]], axis=1) for name, values in future.items()}
+        covariates = {name: filled_windows(values[:, -context:]) for name, values in self._scaling.apply(seen).items()}
+        last = self._last(filled, covariates)
         statics = np.array([columns[name][:, -1] for name in self.statics]).reshape(-1, histories).T
         anchor = Anchor(units.shift, units.scale, filled.mean(axis=1), tail[:, -self.tail_steps :], last, statics, newest, born)
         return self._inputs(anchor, tail, filled, covariates, -context), anchor
@@ -119,20 +118,23 @@ class StepReader:
         filled = _continued(anchor.last[:, :1], target)
         scaled = self._scaling.apply(columns)
         covariates = {name: _continued(anchor.last[:, place, None], scaled[name]) for place, name in enumerate(self.covariates, 1)}
-        last = np.concatenate([filled[:, -1:], *(covariates[name][:, -1:] for name in self.covariates)], axis=1)
         after = Anchor(
             anchor.shift,
             anchor.scale,
             anchor.level,
             tail[:, -self.tail_steps :],
-            last,
+            self._last(filled, covariates),
             anchor.statics,
             anchor.newest + self.frequency.stride * target.shape[1],
             anchor.born,
         )
         return self._inputs(anchor, tail, filled, covariates, 0), after
 
-    def _inputs(self, anchor: Anchor, tail: Values, filled: Values, covariates: dict[str, Values], first: int) -> Inputs:
+    def _last(self, filled: Values, covariates: Mapping[str, Values]) -> Values:
+        """What is read last of the target and of each covariate."""
+        return np.concatenate([filled[:, -1:], *(covariates[name][:, -1:] for name in self.covariates)], axis=1)
+
+    def _inputs(self, anchor: Anchor, tail: Values, filled: Values, covariates: Mapping[str, Values], first: int) -> Inputs:
         """What networks read of some steps.
 
         Args:
@@ -143,12 +145,12 @@ class StepReader:
             first: where they begin, counted from the step behind the anchor.
         """
         sessions, steps = filled.shape
-        covariates |= {name: np.broadcast_to(anchor.statics[:, place, None], filled.shape) for place, name in enumerate(self.statics)}
-        history, along = self._scaled(anchor, filled), np.arange(steps)
+        statics = {name: np.broadcast_to(anchor.statics[:, place, None], filled.shape) for place, name in enumerate(self.statics)}
+        columns, along = {TARGET: self._scaled(anchor, filled), **covariates, **statics}, np.arange(steps)
         turns = self._turns(anchor, self._ahead + first + along)
         inputs: Inputs = {}
         for name, group in self.spec.inputs.items():
-            own = [history if column == TARGET else covariates[column] for column in group.columns]
+            own = [columns[column] for column in group.columns]
             own += self._lags(anchor, tail, [self.tail_steps + self._ahead - lag + along for lag in group.lag_steps])
             own += turns.of(group)
             own += [(anchor.shift if self.is_log else np.log(anchor.scale))[:, None]] if group.scale else []
@@ -258,7 +260,6 @@ def filled_windows(values: Values) -> Values:
     seen = np.isfinite(values)
     if seen.all():
         return values
-    mean = np.where(seen, values, 0.0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
     last = last_observed(values)
-    found: Values = np.where(np.isfinite(last), last, mean[:, None])
+    found: Values = np.where(np.isfinite(last), last, row_mean(values)[:, None])
     return found

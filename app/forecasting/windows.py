@@ -67,9 +67,8 @@ class KnownSeries:
     rows: npt.NDArray[np.int64]
     fitted: Float[Tensor, "series parameters"] | None = None
 
-    def of(self, panel: Panel, device: torch.device) -> About:
-        """The same of each series as if it were a window from its first step on."""
-        first = panel.freq.ordinals(panel.starts) // panel.freq.stride
+    def beginning(self, first: npt.NDArray[np.int64], device: torch.device) -> About:
+        """The same of a window of each series that begins with these steps, by their number on the frequency's own count."""
         fitted = None if self.fitted is None else self.fitted.to(device)
         return About(torch.from_numpy(self.rows).to(device), torch.from_numpy(first).to(device), fitted)
 
@@ -107,7 +106,7 @@ class WindowSource:
         parts = [calendar_features(panel.times_of(*group), features).astype(np.float32) for group in groups]
         self._calendar = torch.from_numpy(np.concatenate(parts)).to(device) if parts else None
         self._feature_columns = {feature: (2 * place, 2 * place + 1) for place, feature in enumerate(features)}
-        self._known = None if known is None else known.of(panel, device)
+        self._known = None if known is None else known.beginning(panel.freq.ordinals(panel.starts) // panel.freq.stride, device)
         self._offsets = torch.from_numpy(panel.offsets).to(device)
         self._ages = Ages(panel, device) if any(group.age for group in spec.inputs.values()) else None
         self._before = steps_between(-self._context, 0, 1, device)

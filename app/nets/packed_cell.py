@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from abc import abstractmethod
 from collections.abc import Mapping
 
@@ -26,10 +27,10 @@ class PackedCell(Recurrence):
 
     Args:
         cell: the cell.
-        largest: rows up to which it does; None for any number.
+        largest: rows up to which it does; by default any number.
     """
 
-    def __init__(self, cell: Cell, largest: int | None = None) -> None:
+    def __init__(self, cell: Cell, largest: int = sys.maxsize) -> None:
         super().__init__()
         self.cell = cell
         self.largest = largest
@@ -40,8 +41,7 @@ class PackedCell(Recurrence):
 
     def forward(self, sequence: Sequence, state: CellState) -> tuple[Hidden, CellState]:
         """See `Recurrence`."""
-        is_large = self.largest is not None and len(sequence) > self.largest
-        if is_large or torch.is_grad_enabled() or sequence.device.type != "cpu":
+        if len(sequence) > self.largest or torch.is_grad_enabled() or sequence.device.type != "cpu":
             found: tuple[Tensor, CellState] = self.cell(sequence, state)
             return found
         by_time = np.ascontiguousarray(sequence.numpy().swapaxes(0, 1))
@@ -82,7 +82,7 @@ class OperatorCell(PackedCell):
     """
 
     def __init__(self, cell: Cell, operator: Operator) -> None:
-        super().__init__(cell, LARGEST_BY_CELL.get(type(cell)))
+        super().__init__(cell, LARGEST_BY_CELL.get(type(cell), sys.maxsize))
         self._operator = RunningOperator(cell, operator)
 
     def step(self, sequence: Rows, state: State) -> tuple[Rows, State]:

@@ -6,6 +6,7 @@ States are those that the modules carry, by the same places. A network with a mo
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -30,12 +31,12 @@ class Program:
     Attributes:
         body: of the blocks.
         tables: rows for the words of static inputs, by the input's name: a table for each column.
-        largest: rows of a batch up to which it is faster than the network; None for any number.
+        largest: rows of a batch up to which it is faster than the network; by default any number.
     """
 
     body: Step
     tables: Mapping[str, tuple[Rows, ...]]
-    largest: int | None = None
+    largest: int = sys.maxsize
 
     def run(self, inputs: Mapping[str, Rows], before: Mapping[str, State]) -> tuple[Rows, dict[str, State]]:
         """Features of the step [batch, width], or of each of a stretch [time, batch, width], and the states after the last.
@@ -60,8 +61,8 @@ def compile_stretch(network: Network) -> Program | None:
     cells = [module for module in network.modules() if isinstance(module, PackedCell)]
     if not cells:  # somebody may still train it
         return None
-    program, largest = _compiled(network, leaf_stretch), [cell.largest for cell in cells if cell.largest is not None]
-    return program and replace(program, largest=min(largest, default=None))
+    program = _compiled(network, leaf_stretch)
+    return program and replace(program, largest=min(cell.largest for cell in cells))
 
 
 def _compiled(network: Network, leaf: Leaf) -> Program | None:

@@ -68,12 +68,12 @@ class WindowScaling:
             case "none":
                 return cls(zeros, ones)
             case "mean_abs":
-                return cls(zeros, _scale(_row_mean(np.abs(context))))
+                return cls(zeros, _scale(row_mean(np.abs(context))))
             case "standard":
-                shift = _row_mean(context)
-                return cls(shift, _scale(np.sqrt(_row_mean((context - shift[:, None]) ** 2))))
+                shift = row_mean(context)
+                return cls(shift, _scale(np.sqrt(row_mean((context - shift[:, None]) ** 2))))
             case "log":
-                return cls(_row_mean(np.log(context)), ones, is_log=True)
+                return cls(row_mean(np.log(context)), ones, is_log=True)
             case "standard_log":
                 return replace(cls.fit(np.log(context), "standard"), is_log=True)
             case _:
@@ -135,7 +135,7 @@ def _moments(values: Values) -> tuple[float, float]:
     return float(values.mean()), deviation if deviation > SMALLEST_SCALE * max(1.0, float(np.abs(values).max())) else 1.0
 
 
-def _row_mean(values: Values) -> Values:
+def row_mean(values: Values) -> Values:
     """Mean of each row's observed values, 0 where there are none."""
     seen = np.isfinite(values)
     counts = seen.sum(axis=1)
