@@ -24,20 +24,17 @@ from worker.counting import Counts, process_name
 from worker.forecast import ForecastAttempt
 from worker.heartbeat import DATABASE_AWAY
 from worker.memory import give_back_freed_memory
-from worker.search import HelperAttempt, SearchAttempt
 from worker.shared import SharedAttempt, StageAttempt
 
 ATTEMPTS: Mapping[str, type[Attempt]] = MappingProxyType(
     {
         "backtest": BacktestAttempt,
         "forecast": ForecastAttempt,
-        "search": SearchAttempt,
-        HELPER: HelperAttempt,
         "train": SharedAttempt,
         STAGE: StageAttempt,
     }
 )
-"""By the kind of a job."""
+"""By the kind of a job; see `_attempt_of` for those of searches."""
 
 log = logging.getLogger(__name__)
 
@@ -86,10 +83,18 @@ def _claim(job_id: str, workplace: Workplace, take: Callable[..., Claim | None])
 def _run(claimed: Claim, workplace: Workplace, drain: threading.Event) -> None:
     _count_claim(claimed, workplace.counts)
     try:
-        attempt_at(ATTEMPTS[claimed.kind], claimed, workplace, drain)
+        attempt_at(_attempt_of(claimed.kind), claimed, workplace, drain)
     finally:
         _write_counts(workplace)
         give_back_freed_memory()
+
+
+def _attempt_of(kind: str) -> type[Attempt]:
+    if kind not in {"search", HELPER}:
+        return ATTEMPTS[kind]
+    from worker.search import HelperAttempt, SearchAttempt  # noqa: PLC0415 optuna takes 12 MiB, which no other job needs
+
+    return SearchAttempt if kind == "search" else HelperAttempt
 
 
 def _count_claim(claimed: Claim, counts: Counts) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from app.nets.cells import Cell, CellState, ElmanCell, GruCell, LstmCell, Recurrence, Sequence
-from app.nets.operators import Operator, RunningOperator, operator_of
+from app.nets.operators import Operator, operator_of
 from app.nets.packed import Rows, State, pack
 from app.nets.wrappers import Hidden
 
@@ -82,6 +82,8 @@ class OperatorCell(PackedCell):
     """
 
     def __init__(self, cell: Cell, operator: Operator) -> None:
+        from app.nets.running import RunningOperator  # noqa: PLC0415 onnxruntime takes 24 MiB, which training does not need
+
         super().__init__(cell, LARGEST_BY_CELL.get(type(cell), sys.maxsize))
         self._operator = RunningOperator(cell, operator)
 

@@ -69,6 +69,11 @@ def test_a_description_is_proven_without_torch(module: str) -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
+def test_a_worker_that_trains_needs_neither_searches_nor_onnxruntime() -> None:
+    code = "import sys, worker.celery; assert not {'optuna', 'onnx', 'onnxruntime'} & set(sys.modules), 'heavy'"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_nothing_of_ours_unpickles() -> None:
     names = ("pickle", "joblib", "cloudpickle")
     imports = [

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from app.nets.cells import Cell, ElmanCell, GruBeforeCell, GruCell, LstmCell
-from app.nets.operators import RunningOperator, operator_of
+from app.nets.operators import operator_of
 from app.nets.packed import Rows, State
 from app.nets.packed_cell import OperatorCell
+from app.nets.running import RunningOperator
 from app.nets.stepped import LoopLstmCell, MinGruCell
 
 WIDTH, UNITS, STEPS = 3, 5, 7
