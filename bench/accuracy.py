@@ -46,7 +46,10 @@ PANELS = {
     "weekly": ("M4 Weekly", "m4_weekly.parquet", 1),
     "hospital": ("hospital", "hospital.parquet", 12),
 }
-BIKE_COLUMNS = ["holiday", "workingday", "temp", "hum", "windspeed"]
+BIKE_WEATHER = ["mist", "rain"]
+"""Words of the data's column `weather`, each as a column of 0 and 1; else it is clear."""
+
+BIKE_COLUMNS = ["holiday", "workingday", "temp", "hum", "windspeed", *BIKE_WEATHER]
 BIKE_DOCUMENT: dict[str, Any] = {
     "inputs": {
         "target": {"columns": ["y"], "lags": [24, 168]},
@@ -144,7 +147,8 @@ def bikes() -> tuple[pl.DataFrame, range, Values]:
     """Bike rentals, the rows before which a day is forecast, and what came then; rows before the first are learnt from."""
     frame = pl.read_parquet(DATA / "bike_sharing.parquet").sort("ds").with_columns(pl.lit("bikes").alias("unique_id"))
     learnt = frame.filter(pl.col("split") != "test").height
-    frame = frame.select("unique_id", "ds", "y", *BIKE_COLUMNS)
+    weather = [(pl.col("weather").cast(pl.String) == word).cast(pl.Float64).alias(word) for word in BIKE_WEATHER]
+    frame = frame.with_columns(weather).select("unique_id", "ds", "y", *BIKE_COLUMNS)
     cutoffs = range(learnt, frame.height - 23, 24)
     values = frame["y"].to_numpy().astype(np.float64)
     return frame, cutoffs, np.array([values[cutoff : cutoff + 24] for cutoff in cutoffs])
