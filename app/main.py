@@ -109,6 +109,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         dependencies=[Depends(authorize)],
         responses={"default": {"model": Problem, "description": "RFC 9457 problem+json"}},
         lifespan=_lifespan(services),
+        # Spans are ours (app/traces.py), and each request would ask for providers that nobody has set.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.services = services
     app.state.probes = Probes(services)

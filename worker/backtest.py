@@ -173,7 +173,7 @@ class BacktestAttempt(Attempt):
         judged, final = members_of(spec, training)
         kind = self._loaded.time_kind
         judge = forecaster_of(spec, judged, material, freq=self._claim.freq, season=self._season, time_kind=kind)
-        return learnt_on(judge, final)
+        return learnt_on(judge, final, material.split)
 
     def _progress(self, share: float) -> dict[str, object]:
         """How far the backtest is, `share` of the present window."""

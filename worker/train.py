@@ -73,7 +73,7 @@ class TrainAttempt(Attempt):
             self._ledger.tell("comparison", asdict(compare(training.progress.outcomes, scores["model"], joint)))
         self._heed()
         self._ledger.note(self._told(Reading(training).progress()))  # what a job that has ended tells: its last phase
-        self._store(learnt_on(forecaster, final), training, scores)
+        self._store(learnt_on(forecaster, final, material.split), training, scores)
 
     def _set_out(self, spec: ForecasterSpec) -> tuple[Training, TimeKind]:
         """A training before its first batch, and what kind of times its data has."""

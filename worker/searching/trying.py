@@ -85,4 +85,4 @@ def _forecaster(spec: ForecasterSpec, training: Training, material: Material, be
     training.finish()
     judged, final = members_of(spec, training)
     judge = forecaster_of(spec, judged, material, freq=bench.freq, season=bench.season, time_kind=bench.time_kind)
-    return learnt_on(judge, final)
+    return learnt_on(judge, final, material.split)

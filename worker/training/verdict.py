@@ -15,6 +15,7 @@ from app.nets.smoothing import Smoothing
 from app.series.baselines import seasonal_naive
 from app.series.panel import TARGET
 from app.series.scores import coverage, mae, mase, pinball, rmse, seasonal_error, smape
+from app.series.split import Split
 from app.series.time_values import TimeKind
 from app.spec.forecaster import ForecasterSpec, PointHead, QuantilesHead
 from worker.training.intervals import chunks, measure_residuals, measure_widths
@@ -22,6 +23,9 @@ from worker.training.material import Material
 
 SCORED_LEVELS = (0.1, 0.5, 0.9)
 """Quantiles that are scored; the outer two bound the 80 % interval."""
+
+ENOUGH_KNOWN = 0.5
+"""Share of all windows from which on a network that learnt from them is wrong as one that learnt from all."""
 
 Values = npt.NDArray[np.float64]
 
@@ -50,9 +54,22 @@ def forecaster_of(
             return bare
 
 
-def learnt_on(forecaster: Forecaster, networks: Sequence[Network]) -> Forecaster:
-    """The same with networks that have learnt on from all windows; what was measured is of what was held back from those before."""
-    return replace(forecaster, network=networks[0], others=tuple(networks[1:]))
+def learnt_on(forecaster: Forecaster, networks: Sequence[Network], split: Split) -> Forecaster:
+    """The same with networks that may have learnt on from all windows; what was measured is of what was held back from those before.
+
+    The factors of a head's intervals carry over as far as both have seen the same: whole where half of all windows had taught those before,
+    and less of them the fewer it were, as networks that know so little are wrong in other ways (decision 46).
+
+    Args:
+        forecaster: as it was measured.
+        networks: those that forecast.
+        split: the windows of both.
+    """
+    if networks[0] is forecaster.network:
+        return forecaster
+    known = min(1.0, len(split.train) / (ENOUGH_KNOWN * len(split.whole)))
+    widths = None if forecaster.widths is None else forecaster.widths**known
+    return replace(forecaster, network=networks[0], others=tuple(networks[1:]), widths=widths)
 
 
 def score(forecaster: Forecaster, material: Material, season: int) -> dict[str, dict[str, float | None]]:

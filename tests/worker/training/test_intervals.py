@@ -16,7 +16,7 @@ from tests.worker.training.lessons import SEASON, spec_of, training_of, waves
 from worker.training.comparison import members_of
 from worker.training.fit import Training, fit
 from worker.training.intervals import NARROWEST, WIDEST, measure_widths
-from worker.training.verdict import forecaster_of
+from worker.training.verdict import ENOUGH_KNOWN, forecaster_of, learnt_on
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 
@@ -92,6 +92,21 @@ def test_the_networks_of_an_ensemble_are_measured_together() -> None:
     both = forecaster_of(run.spec, members, run.material, freq="D", season=SEASON, time_kind="naive")
     assert len(both.members) == 2
     assert held(both, run, 0.1, 0.9) == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_factor_carries_over_as_far_as_the_windows_were_known_before() -> None:
+    run, others = trained(epochs=1), trained(epochs=1)
+    measured, split = forecaster_from(run), run.material.split
+    assert measured.widths is not None
+    assert len(split.train) >= ENOUGH_KNOWN * len(split.whole)
+    assert learnt_on(measured, [run.network], split) is measured
+    final = learnt_on(measured, [others.network], split)
+    assert final.network is others.network
+    assert final.widths is not None
+    assert torch.equal(final.widths, measured.widths)
+    few = Cutoffs(split.train.series[: len(split.whole) // 8], split.train.position[: len(split.whole) // 8])
+    share = len(few) / (ENOUGH_KNOWN * len(split.whole))
+    torch.testing.assert_close(learnt_on(measured, [others.network], replace(split, train=few)).widths, measured.widths**share)
 
 
 def test_an_artifact_with_factors_of_other_levels_is_none() -> None:
