@@ -35,7 +35,7 @@ from worker.origins import inherited_weights, inlaid_weights
 from worker.reading import Reading
 from worker.training.comparison import compare, members_of, network_aside
 from worker.training.events import Batch, Epoch, Event, Halved, Part, RateFound, Rollback, Trial
-from worker.training.findings import find
+from worker.training.findings import find, find_in
 from worker.training.fit import Training, fit
 from worker.training.material import Material, prepare
 from worker.training.state import StageOutcome
@@ -60,7 +60,7 @@ class TrainAttempt(Attempt):
         self._heed()
         give_back_freed_memory()  # what the data took on its way
         self._fit(training)
-        for finding in find(training.progress.history, training.progress.look):
+        for finding in (*find_in(material, spec), *find(training.progress.history, training.progress.look)):
             self._ledger.tell("finding", asdict(finding))
         training.finish()
         self._ledger.note(self._told({**Reading(training).progress(), "phase": "score"}))

@@ -3,7 +3,8 @@
     one series   |----------- train ------------|--- validation ---|--- test ---|
                                                  rolling cutoffs     last horizon
 
-The targets of the three parts never overlap; the contexts of later parts reach back into earlier ones, as they will in use.
+The targets of the three parts never overlap; the contexts of later parts reach back into earlier ones, as they will in use. Where no series
+is long enough for all three, nothing is held back to stop by.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ class Split:
     """The windows of each part.
 
     Attributes:
-        train: all windows before the validation's targets.
-        validation: rolling cutoffs whose targets end where the test begins.
+        train: all windows before the validation's targets, or before the test's.
+        validation: rolling cutoffs whose targets end where the test begins; none where no series has room for them.
         test: the last `horizon` steps of each series.
         whole: all windows that there are.
         holdout: int64 [series], steps at the end of each series that training never sees as targets.
@@ -44,12 +45,20 @@ class Split:
     whole: Cutoffs
     holdout: Positions
 
+    @property
+    def measured(self) -> Cutoffs:
+        """What intervals are measured on: the validation, or the test where there is none."""
+        return self.validation if len(self.validation) else self.test
+
 
 def split_panel(panel: Panel, context: int, horizon: int) -> Split:
     """The three parts of every series.
 
-    One shorter than context + 3 horizons has no training window, one shorter than context + horizon no window at all.
+    One shorter than context + 3 horizons has no training window, one shorter than context + horizon no window at all. Where all are shorter
+    than context + 3 horizons, there is no validation, and one of context + 2 horizons has a training window.
     """
+    if panel.lengths.max(initial=0) < context + 3 * horizon:
+        return _split_of_short(panel, context, horizon)
     ends = panel.offsets[1:]
     firsts = panel.offsets[:-1] + context
     test = ends - horizon
@@ -64,6 +73,18 @@ def split_panel(panel: Panel, context: int, horizon: int) -> Split:
         test=observed(panel, cutoffs_between(np.maximum(test, firsts), test + 1), context, horizon),
         whole=train_cutoffs(panel, context, horizon),
         holdout=2 * horizon + rolling - 1,
+    )
+
+
+def _split_of_short(panel: Panel, context: int, horizon: int) -> Split:
+    ends, nothing = panel.offsets[1:], np.empty(0, dtype=np.int64)
+    test = np.maximum(ends - horizon, panel.offsets[:-1] + context)
+    return Split(
+        train=train_cutoffs(panel, context, horizon, horizon),
+        validation=Cutoffs(nothing, nothing),
+        test=observed(panel, cutoffs_between(test, ends - horizon + 1), context, horizon),
+        whole=train_cutoffs(panel, context, horizon),
+        holdout=np.full(len(panel.ids), horizon, dtype=np.int64),
     )
 
 

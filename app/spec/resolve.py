@@ -14,7 +14,10 @@ from app.spec.inputs import Input
 from app.spec.parse import parse_spec
 
 HELD_OUT_HORIZONS = 3
-"""A series gives at least one window to train on, one to stop by and one to be scored on."""
+"""A series gives a window to train on, one to stop by and one to be scored on."""
+
+LEAST_HORIZONS = 2
+"""What it must give at least: without a window to stop by all epochs are run."""
 
 LAGS_OF_A_SHORT_SEASON, LAGS_OF_YEARS = 3, 5
 """One says little of the next by itself, and the mean of several says more; of years of months the trend does too (decision 43)."""
@@ -54,7 +57,7 @@ def resolve_spec(
     if steps is None:
         raise SpecError("horizon is missing; say how many steps to forecast", code="missing", pointer=f"{base}/horizon")
     document["horizon"] = steps
-    document["context"] = context or spec.context or default_context(facts, steps, facts.longest - HELD_OUT_HORIZONS * steps)
+    document["context"] = context or spec.context or default_context(facts, steps, _room(spec, facts, steps))
     if spec.min_context is not None:
         document["min_context"] = min(spec.min_context, document["context"])
     if document["scaling"].get("baseline") == "season" and document["scaling"].get("season") is None:
@@ -131,19 +134,27 @@ def _unreadable(column: str, group: Input, facts: PanelFacts, readable: Sequence
     return f"{column!r} is not a {what} of the dataset; columns are: {known}"
 
 
+def _room(spec: ForecasterSpec, facts: PanelFacts, horizon: int) -> int:
+    """Steps that a context may have: beside a horizon to stop by where there is one.
+
+    A mean of epochs needs to stop nowhere, and does without where that leaves what is enough to learn from.
+    """
+    room = facts.longest - HELD_OUT_HORIZONS * horizon
+    enough = spec.min_context or 1 if spec.training.average > 1 else 1
+    return room if room >= enough else facts.longest - LEAST_HORIZONS * horizon
+
+
 def _check_length(spec: ForecasterSpec, facts: PanelFacts, base: str) -> None:
     context, horizon = spec.least_context, spec.horizon or 1
-    needed = context + HELD_OUT_HORIZONS * horizon
+    needed = context + LEAST_HORIZONS * horizon
     if facts.longest >= needed:
         return
-    room = facts.longest - HELD_OUT_HORIZONS * horizon
+    room = facts.longest - LEAST_HORIZONS * horizon
     way_out = (
-        f"a context of at most {room} would do"
-        if room >= 1
-        else f"a horizon of at most {(facts.longest - 1) // HELD_OUT_HORIZONS} would do"
+        f"a context of at most {room} would do" if room >= 1 else f"a horizon of at most {(facts.longest - 1) // LEAST_HORIZONS} would do"
     )
     sentence = (
-        f"the longest series has {facts.longest} steps; context {context} and {HELD_OUT_HORIZONS} horizons of {horizon} "
-        f"(to train, to stop and to score) need {needed}; {way_out}"
+        f"the longest series has {facts.longest} steps; context {context} and {LEAST_HORIZONS} horizons of {horizon} "
+        f"(to train and to score) need {needed}; {way_out}"
     )
     raise SpecError(sentence, code="series_too_short", pointer=f"{base}/{'context' if room >= 1 else 'horizon'}")

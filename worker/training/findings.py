@@ -5,6 +5,7 @@ vanishing_in_depth   the first layers hardly learn                  step_size   
 exploding            gradients grow, in time or as it learns        clipped        gradients are cut at most steps
 wide_radius          recurrent weights are about to make them       overfitting    training and validation part ways
 saturated            gates have no slope to learn by                underfitting   it is not done, or it cannot
+no_validation        no series is long enough to hold steps back to stop by
 
 A finding is what the numbers say, not what the scores say: a network with any of them may still be the best there is.
 """
@@ -17,7 +18,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.spec.forecaster import ForecasterSpec
+from app.spec.resolve import HELD_OUT_HORIZONS
 from worker.training.looks import LayerLook, Look
+from worker.training.material import Material
 from worker.training.state import EpochFacts
 
 LONG_CONTEXT = 16
@@ -108,6 +112,28 @@ def find(history: Sequence[EpochFacts], look: Look) -> list[Finding]:
     """
     of_layers = [finding for layer in look.layers for finding in _of_layer(layer)]
     return [*_of_memory(look.layers), *_of_depth(look.depth_ratio), *of_layers, *_of_norms(history), *_of_losses(history)]
+
+
+def find_in(material: Material, spec: ForecasterSpec) -> list[Finding]:
+    """What a training says of its data.
+
+    Args:
+        material: what it was trained on.
+        spec: complete.
+    """
+    if len(material.split.validation):
+        return []
+    context, horizon = spec.least_context, spec.horizon or 1
+    longest = int(material.panel.lengths.max(initial=0)) - (spec.context or 1) + context
+    sentence = (
+        f"the longest series has {longest} steps; to hold some back to stop by, a context of {context} and {HELD_OUT_HORIZONS} horizons of "
+        f"{horizon} want {context + HELD_OUT_HORIZONS * horizon}, so all epochs were run"
+    )
+    return [
+        Finding(
+            "no_validation", "info", TRAINING, float(longest), sentence, "upload longer series, or ask for a shorter horizon or context"
+        )
+    ]
 
 
 def _of_memory(layers: Sequence[LayerLook]) -> Iterator[Finding]:

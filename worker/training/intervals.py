@@ -1,5 +1,7 @@
 """What is measured of a trained forecaster's intervals? Errors on validation windows, which no step of the training has seen.
 
+Where series are too short for these, those of the test are measured.
+
 point head       quantiles of its errors, for each step of the horizon
 quantiles head   factors, with which its intervals hold what they promise
 """
@@ -60,7 +62,7 @@ def measure_residuals(forecaster: Forecaster, material: Material) -> Float[Tenso
     Returns:
         None where nothing was observed.
     """
-    errors = np.concatenate([_errors(forecaster, windows) for windows in chunks(material, material.split.validation)] or [np.empty((0, 1))])
+    errors = np.concatenate([_errors(forecaster, windows) for windows in chunks(material, material.split.measured)] or [np.empty((0, 1))])
     seen = np.isfinite(errors)
     if not seen.any():
         return None
@@ -94,7 +96,7 @@ def measure_widths(forecaster: Forecaster, material: Material, levels: Sequence[
     pairs = [] if isinstance(forecaster.spec.decoder, RecursiveDecoder) else _pairs(levels)
     if not pairs:
         return None
-    cutoffs = material.split.validation
+    cutoffs = material.split.measured
     few = np.arange(0, len(cutoffs), max(1, -(-len(cutoffs) // MOST_MEASURED)))
     found = [_distances(forecaster, windows, levels) for windows in chunks(material, Cutoffs(cutoffs.series[few], cutoffs.position[few]))]
     errors = np.concatenate([error for error, _ in found] or [np.empty(0)])

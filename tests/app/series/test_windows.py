@@ -58,8 +58,16 @@ def test_a_series_of_context_and_three_horizons_gets_one_window_each() -> None:
 
 @pytest.mark.parametrize(("length", "parts"), [(8, (0, 1, 1)), (6, (0, 0, 1)), (4, (0, 0, 0))])
 def test_shorter_series_lose_training_first_and_the_test_last(length: int, parts: tuple[int, int, int]) -> None:
+    split = split_panel(panel_of_lengths(length, 9), context=3, horizon=2)
+    assert tuple(int((part.series == 0).sum()) for part in (split.train, split.validation, split.test)) == parts
+
+
+@pytest.mark.parametrize(("length", "parts"), [(8, ([3, 4], [], [6])), (7, ([3], [], [5])), (6, ([], [], [4])), (4, ([], [], []))])
+def test_where_all_series_are_shorter_nothing_is_held_back_to_stop_by(length: int, parts: tuple[list[int], ...]) -> None:
     split = split_panel(panel_of_lengths(length), context=3, horizon=2)
-    assert (len(split.train), len(split.validation), len(split.test)) == parts
+    assert tuple(part.position.tolist() for part in (split.train, split.validation, split.test)) == parts
+    assert split.holdout.tolist() == [2]
+    assert split.measured is split.test
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=6), st.integers(1, 8), st.integers(1, 8))

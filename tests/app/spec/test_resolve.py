@@ -73,13 +73,32 @@ def test_columns_that_fit_nothing_are_refused(columns: dict[str, list[str]], poi
 
 @pytest.mark.parametrize(
     ("context", "horizon", "pointer", "way_out"),
-    [(120, 12, "#/context", "a context of at most 108 would do"), (10, 60, "#/horizon", "a horizon of at most 47 would do")],
+    [(121, 12, "#/context", "a context of at most 120 would do"), (10, 72, "#/horizon", "a horizon of at most 71 would do")],
 )
 def test_series_that_are_too_short_are_refused_with_what_would_do(context: int, horizon: int, pointer: str, way_out: str) -> None:
     with pytest.raises(SpecError, match="the longest series has 144 steps") as caught:
         resolve_spec(GALLERY["stacked"].spec, FACTS, context=context, horizon=horizon)
     assert caught.value.faults[0].pointer == pointer
     assert way_out in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("freq", "season", "longest", "horizon", "context"),
+    [
+        ("MS", 12, 48, 12, 12),
+        ("MS", 12, 47, 12, 23),
+        ("MS", 12, 36, 12, 12),
+        ("MS", 12, 25, 12, 1),
+        ("W", 52, 90, 13, 51),
+        ("W", 52, 39, 13, 13),
+    ],
+)
+def test_a_mean_of_epochs_looks_back_a_season_before_it_has_steps_to_stop_by(
+    freq: str, season: int, longest: int, horizon: int, context: int
+) -> None:
+    facts = PanelFacts(freq, season, (), "y", 5, longest, longest)
+    spec = resolve_spec(default_spec(facts), facts, horizon=horizon)
+    assert (spec.context, spec.least_context) == (context, min(context, season))
 
 
 def test_a_job_without_a_horizon_is_asked_for_one() -> None:
