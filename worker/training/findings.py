@@ -121,19 +121,17 @@ def find_in(material: Material, spec: ForecasterSpec) -> list[Finding]:
         material: what it was trained on.
         spec: complete.
     """
-    if len(material.split.validation):
-        return []
     context, horizon = spec.least_context, spec.horizon or 1
+    needed = context + HELD_OUT_HORIZONS * horizon
     longest = int(material.panel.lengths.max(initial=0)) - (spec.context or 1) + context
+    if longest >= needed:
+        return []
     sentence = (
         f"the longest series has {longest} steps; to hold some back to stop by, a context of {context} and {HELD_OUT_HORIZONS} horizons of "
-        f"{horizon} want {context + HELD_OUT_HORIZONS * horizon}, so all epochs were run"
+        f"{horizon} want {needed}, so all epochs were run"
     )
-    return [
-        Finding(
-            "no_validation", "info", TRAINING, float(longest), sentence, "upload longer series, or ask for a shorter horizon or context"
-        )
-    ]
+    remedy = "upload longer series, or ask for a shorter horizon or context"
+    return [Finding("no_validation", "info", TRAINING, float(longest), sentence, remedy)]
 
 
 def _of_memory(layers: Sequence[LayerLook]) -> Iterator[Finding]:
