@@ -247,7 +247,7 @@ def test_a_backtest_is_cancelled_between_two_series(local_stage: Stage, monkeypa
 
 
 def test_too_many_windows_for_the_series_end_with_a_way_out(local_stage: Stage) -> None:
-    row = run(local_stage, of_document(local_stage, windows=25, refit=True))
+    row = run(local_stage, of_document(local_stage, windows=26, refit=True))
     assert row.status == "failed"
     assert row.error is not None
     assert row.error["pointer"] == "#/windows"

@@ -82,7 +82,7 @@ def test_nothing_is_measured_where_no_levels_bound_an_interval_or_nothing_was_ob
     assert forecaster_from(trained((0.5, 0.9), epochs=1)).widths is None
     run = trained(epochs=1)
     nothing = Cutoffs(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
-    empty = replace(run.material, split=replace(run.material.split, validation=nothing))
+    empty = replace(run.material, split=replace(run.material.split, validation=nothing, test=nothing))
     assert measure_widths(forecaster_from(run), empty, LEVELS) is None
 
 
