@@ -60,7 +60,7 @@ class TrainAttempt(Attempt):
         self._heed()
         give_back_freed_memory()  # what the data took on its way
         self._fit(training)
-        for finding in (*find_in(material, spec), *find(training.progress.history, training.progress.look)):
+        for finding in (*find_in(material.panel, spec), *find(training.progress.history, training.progress.look)):
             self._ledger.tell("finding", asdict(finding))
         training.finish()
         self._ledger.note(self._told({**Reading(training).progress(), "phase": "score"}))

@@ -57,34 +57,22 @@ def split_panel(panel: Panel, context: int, horizon: int) -> Split:
     One shorter than context + 3 horizons has no training window, one shorter than context + horizon no window at all. Where all are shorter
     than context + 3 horizons, there is no validation, and one of context + 2 horizons has a training window.
     """
-    if panel.lengths.max(initial=0) < context + 3 * horizon:
-        return _split_of_short(panel, context, horizon)
     ends = panel.offsets[1:]
     firsts = panel.offsets[:-1] + context
     test = ends - horizon
-    spare = np.maximum(panel.lengths - context - 3 * horizon, 0)
+    room = panel.lengths - context - 3 * horizon
     series = max(len(panel.ids), 1)
     wanted = max(min(horizon, MOST_VALIDATION_WINDOWS // series), -(-VALIDATION_WINDOWS // series))
-    rolling = np.minimum(wanted, 1 + spare // VALIDATION_SHARE)
+    is_validated = int(room.max(initial=-1) >= 0)
+    rolling = np.minimum(wanted, 1 + np.maximum(room, 0) // VALIDATION_SHARE) * is_validated
+    holdout = horizon + (horizon + rolling - 1) * is_validated
     last = test - horizon
     return Split(
-        train=train_cutoffs(panel, context, horizon, 2 * horizon + rolling - 1),
+        train=train_cutoffs(panel, context, horizon, holdout),
         validation=observed(panel, cutoffs_between(np.maximum(last - rolling + 1, firsts), last + 1), context, horizon),
         test=observed(panel, cutoffs_between(np.maximum(test, firsts), test + 1), context, horizon),
         whole=train_cutoffs(panel, context, horizon),
-        holdout=2 * horizon + rolling - 1,
-    )
-
-
-def _split_of_short(panel: Panel, context: int, horizon: int) -> Split:
-    ends, nothing = panel.offsets[1:], np.empty(0, dtype=np.int64)
-    test = np.maximum(ends - horizon, panel.offsets[:-1] + context)
-    return Split(
-        train=train_cutoffs(panel, context, horizon, horizon),
-        validation=Cutoffs(nothing, nothing),
-        test=observed(panel, cutoffs_between(test, ends - horizon + 1), context, horizon),
-        whole=train_cutoffs(panel, context, horizon),
-        holdout=np.full(len(panel.ids), horizon, dtype=np.int64),
+        holdout=holdout,
     )
 
 

@@ -18,10 +18,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.series.panel import Panel
 from app.spec.forecaster import ForecasterSpec
 from app.spec.resolve import HELD_OUT_HORIZONS
 from worker.training.looks import LayerLook, Look
-from worker.training.material import Material
 from worker.training.state import EpochFacts
 
 LONG_CONTEXT = 16
@@ -114,16 +114,16 @@ def find(history: Sequence[EpochFacts], look: Look) -> list[Finding]:
     return [*_of_memory(look.layers), *_of_depth(look.depth_ratio), *of_layers, *_of_norms(history), *_of_losses(history)]
 
 
-def find_in(material: Material, spec: ForecasterSpec) -> list[Finding]:
+def find_in(panel: Panel, spec: ForecasterSpec) -> list[Finding]:
     """What a training says of its data.
 
     Args:
-        material: what it was trained on.
+        panel: what it was trained on, with what `min_context` puts before each series.
         spec: complete.
     """
     context, horizon = spec.least_context, spec.horizon or 1
     needed = context + HELD_OUT_HORIZONS * horizon
-    longest = int(material.panel.lengths.max(initial=0)) - (spec.context or 1) + context
+    longest = int(panel.lengths.max(initial=0)) - (spec.context or 1) + context
     if longest >= needed:
         return []
     sentence = (
