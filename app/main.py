@@ -44,6 +44,7 @@ from app.api.middleware import BodyLimit, RequestIds, Timed, Traced
 from app.api.polls import Polls
 from app.api.probes import Probes
 from app.api.problems import Problem, answer_problems
+from app.api.quick import QuickForecasts
 from app.api.services import Services
 from app.forecasting.batcher import Batcher
 from app.forecasting.cache import ForecasterCache
@@ -120,6 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     answer_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=services.max_body_bytes, other_bytes=services.max_json_bytes)
     app.add_middleware(Polls, database=services.database)
+    app.add_middleware(QuickForecasts, services=services)
     if services.traces is not NO_TRACES:
         app.add_middleware(Traced, traces=services.traces)
     app.add_middleware(Timed, observe=app.state.exposition.observe)

@@ -85,9 +85,20 @@ async def authorize(request: Request) -> None:
 
 async def _principal(services: Services, token: str) -> Principal | None:
     """Whose token it is; a thread is asked only where it was not read a moment ago."""
-    key = ("token", hashlib.sha256(token.encode()).digest())
+    key = _key_of(token)
     known: Principal | None = services.recent.known(key)
     return known or await run_in_threadpool(services.recent.read, key, lambda db: authenticate(db, token))
+
+
+def known_reader(services: Services, authorization: str) -> Principal | None:
+    """Whose header it is, if that was read a moment ago and they may read; None where `authorize` has to say."""
+    kind, _, token = authorization.partition(" ")
+    principal: Principal | None = services.recent.known(_key_of(token.strip())) if kind.lower() == "bearer" else None
+    return principal if principal is not None and "read" in principal.scopes else None
+
+
+def _key_of(token: str) -> tuple[str, bytes]:
+    return "token", hashlib.sha256(token.encode()).digest()
 
 
 def shown_token(request: Request) -> str:

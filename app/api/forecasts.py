@@ -17,12 +17,11 @@ from pydantic import BaseModel, Field, model_validator
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from app.api.access import principal_of
+from app.api.access import Asker
 from app.api.bodies import Id, StrictBody
 from app.api.histories import Numbers, SeriesBody, sent_histories, stored_histories
 from app.api.patience import answer_of
-from app.api.quick import QuickRoute
-from app.api.services import Services, services_of
+from app.api.services import Served, Services
 from app.errors import ForecastError
 from app.forecasting.extension import extended
 from app.forecasting.forecaster import Forecast, Forecaster
@@ -32,7 +31,7 @@ from app.spec.panel_forecast import quantiles_of
 from app.store.keys import Principal
 from app.store.models import get_model
 
-router = APIRouter(tags=["forecasts"], route_class=QuickRoute)
+router = APIRouter(tags=["forecasts"])
 
 MOST_SERIES = 1000
 """Series of one request."""
@@ -120,24 +119,38 @@ class ForecastsBody(BaseModel):
 
 
 @router.post("/v1/models/{model_id}/forecasts", response_model=ForecastsBody, summary="Forecast")
-async def make_forecasts(model_id: Id, body: ForecastRequest, request: Request) -> Response:
+async def make_forecasts(model_id: Id, body: ForecastRequest, request: Request, services: Served, asker: Asker) -> Response:
     """Forecast series that are sent, or those that the model was trained on. `model_id` is an id or a name."""
     began_at = time.perf_counter()
-    services, asker = services_of(request), principal_of(request)  # as dependencies they cost the framework more than this
-    found = _found(model_id, body, services, asker)
-    if found is None:
-        found = await run_in_threadpool(find, model_id, body, services, asker, body.future, body.held_out)
+    found = await run_in_threadpool(find, model_id, body, services, asker, body.future, body.held_out)
+    return Response(await told_forecasts(body, found, request, services, began_at), media_type="application/json")
+
+
+async def told_forecasts(body: ForecastRequest, found: Found, request: Request, services: Services, began_at: float) -> bytes:
+    """A `ForecastsBody` as it goes out.
+
+    Args:
+        body: what is asked for.
+        found: what it is about.
+        request: whose client waits.
+        services: of the process.
+        began_at: when the request came, on the performance counter.
+
+    Raises:
+        ClientDisconnect: nobody waits any more.
+        ForecastError: see `Forecaster.predict`.
+        UnavailableError: too many wait already.
+    """
     model, forecaster, histories = found
     found_at = time.perf_counter()
     asked = _Asked(body.wanted_quantiles, body.horizon, body.paths, body.extend is not None)
-    run = partial(_run, forecaster, asked)
     # Many series are a batch by themselves.
     key = ("forecast", model.digest, asked, object() if len(histories) > MOST_READ_AT_ONCE else None)
-    forecasts = await answer_of(request, services.batcher.ask(key, (histories, body.unique_ids), run))
+    forecasts = await answer_of(request, services.batcher.ask(key, (histories, body.unique_ids), partial(_run, forecaster, asked)))
     timing = orjson.dumps({"load": _milliseconds(began_at, found_at), "forecast": _milliseconds(found_at, time.perf_counter())})
     # Encoded by parts, the large one by the batch's thread: through the framework's own encoder it takes ten times as long.
     told = orjson.dumps({"model": model.id, "freq": forecaster.freq})[:-1]
-    return Response(b'%s,"forecasts":%s,"timing_ms":%s}' % (told, forecasts, timing), media_type="application/json")
+    return b'%s,"forecasts":%s,"timing_ms":%s}' % (told, forecasts, timing)
 
 
 class _Asked(NamedTuple):
@@ -180,11 +193,16 @@ Futures = Mapping[str, Mapping[str, Numbers]]
 
 NO_FUTURES: Futures = MappingProxyType({})
 
-_Found = tuple[_Model, Forecaster, list[History]]
+Found = tuple[_Model, Forecaster, list[History]]
+"""A model, its forecaster and the histories that a request is about."""
 
 
-def _found(model_id: str, body: ForecastRequest, services: Services, asker: Principal) -> _Found | None:
-    """What a request is about, where nothing has to be waited for."""
+def found_at_once(model_id: str, body: ForecastRequest, services: Services, asker: Principal) -> Found | None:
+    """What a request is about, where nothing has to be waited for.
+
+    Raises:
+        ForecastError: a start cannot be a time of this model's series.
+    """
     model: _Model | None = services.recent.known(("model", asker.owner, model_id))
     forecaster = services.forecasters.ready(model.digest) if model else None
     if model is None or forecaster is None or body.series is None or len(body.series) > MOST_READ_AT_ONCE:
@@ -192,7 +210,7 @@ def _found(model_id: str, body: ForecastRequest, services: Services, asker: Prin
     return model, forecaster, sent_histories(forecaster, body.series)
 
 
-def find(model_id: str, body: SourcesBody, services: Services, asker: Principal, future: Futures = NO_FUTURES, held_out: int = 0) -> _Found:
+def find(model_id: str, body: SourcesBody, services: Services, asker: Principal, future: Futures = NO_FUTURES, held_out: int = 0) -> Found:
     """The model, its forecaster and the histories that a request is about; read where they are not in memory.
 
     Raises:

@@ -1,10 +1,12 @@
-"""A route that reads its requests itself answers as the framework would, whatever is sent."""
+"""A forecast that is answered before the framework sees it is what the framework would answer, whatever is sent."""
 
 import json
 from typing import Any
 
 import pytest
 
+from app.api import forecasts
+from app.store import recent
 from tests.app.api.conftest import Api, problem_of
 from tests.app.api.trained import add_model
 
@@ -36,6 +38,51 @@ def test_what_cannot_be_read_is_refused_in_the_words_of_all_routes(api: Api, con
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+def told_both_ways(api: Api, monkeypatch: pytest.MonkeyPatch, body: dict[str, Any]) -> list[Any]:
+    """What the route says, and what is said before it once key and model are known: the route could not find the model any more."""
+    monkeypatch.setattr(recent, "SECONDS", 600.0)
+    path, content = f"/v1/models/{add_model(api)}/forecasts", json.dumps(body).encode()
+    route = api.client.post(path, content=content, headers={"Content-Type": "application/json; charset=utf-8"})
+    monkeypatch.setattr(forecasts, "get_model", None)
+    return [route, api.client.post(path, content=content, headers={"Content-Type": "application/json"})]
+
+
+def test_a_key_and_a_model_that_are_known_are_enough(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    route, quick = told_both_ways(api, monkeypatch, BODY)
+    assert (route.status_code, quick.status_code) == (200, 200)
+    assert {**route.json(), "timing_ms": 0} == {**quick.json(), "timing_ms": 0}
+    assert route.headers.keys() == quick.headers.keys()
+    assert route.headers["X-Request-Id"] != quick.headers["X-Request-Id"]
+    counted = 'braidcast_http_request_seconds_count{method="POST",route="/v1/models/{model_id}/forecasts",status="200"}'
+    assert f"{counted} 2.0" in api.client.get("/metrics").text
+
+
+@pytest.mark.parametrize("changes", [{"start": "in March"}, {"target": [1.0]}])
+def test_what_cannot_be_forecast_is_told_alike(api: Api, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]) -> None:
+    route, quick = told_both_ways(api, monkeypatch, {"series": [BODY["series"][0] | changes]})
+    assert {**problem_of(route, 422), "request_id": ""} == {**problem_of(quick, 422), "request_id": ""}
+    assert route.headers.keys() == quick.headers.keys()
+
+
+def test_a_key_that_may_not_read_and_a_body_that_is_too_long_are_refused(api: Api) -> None:
+    path = f"/v1/models/{add_model(api)}/forecasts"
+    assert api.client.post(path, json=BODY).status_code == 200
+    writer = api.client_of("somebody", "write")
+    assert [problem_of(writer.post(path, json=BODY), 403)["errors"] for _ in range(2)] == [[], []]
+    long = json.dumps(BODY) + " " * api.services.max_json_bytes
+    assert api.client.post(path, content=long, headers={"Content-Type": "application/json"}).status_code == 413
+
+
+def test_a_body_that_comes_in_parts_is_read_whole(api: Api) -> None:
+    path, content = f"/v1/models/{add_model(api)}/forecasts", json.dumps(BODY).encode()
+    usual = api.client.post(path, json=BODY).json()["forecasts"]
+    told = {"Content-Type": "application/json", "Content-Length": str(len(content))}
+    answer = api.client.post(path, content=iter([content[:20], content[20:]]), headers=told)
+    assert answer.json()["forecasts"] == usual
+    broken = api.client.post(path, content=iter([content[:20], content[20:-2] + b"x}"]), headers=told)
+    assert problem_of(broken, 400)["errors"][0]["pointer"] == "#"
 
 
 def test_who_has_no_key_is_not_told_what_is_wrong_with_a_body(api: Api) -> None:

@@ -124,9 +124,9 @@ def test_who_waits_on_an_event_loop_is_told_together(batcher: Batcher, monkeypat
         loop = asyncio.get_running_loop()
         call = loop.call_soon_threadsafe
 
-        def note(run: Any, answers: Sequence[Any]) -> asyncio.Handle:
+        def note(run: Any, answers: Sequence[Any], *more: Any) -> asyncio.Handle:
             told.append(len(answers))
-            return call(run, answers)
+            return call(run, answers, *more)
 
         monkeypatch.setattr(loop, "call_soon_threadsafe", note)
         asked = [batcher.ask("a", item, desk.run) for item in (1, 2, 3, 4)]
@@ -141,6 +141,38 @@ def test_who_waits_on_an_event_loop_is_told_together(batcher: Batcher, monkeypat
     assert isinstance(failed, InputError)
     assert told == [3, 1]
     assert desk.batches == [[0], [1, 2, 4], [-5]]
+
+
+def test_who_asks_again_at_once_is_waited_for(batcher: Batcher) -> None:
+    desk = Desk()
+    held(batcher, desk)
+
+    async def client(number: int) -> None:
+        for time in range(5):
+            assert await batcher.ask("a", 10 * number + time, desk.run) == (10 * number + time) ** 2
+
+    async def ask() -> None:
+        clients = [asyncio.create_task(client(number)) for number in range(1, 9)]
+        await asyncio.sleep(0)
+        desk.gate.set()
+        await asyncio.gather(*clients)
+
+    asyncio.run(ask())
+    assert desk.batches == [[0], *([10 * number + time for number in range(1, 9)] for time in range(5))]
+
+
+def test_a_loop_that_is_busy_is_not_waited_for_long(batcher: Batcher) -> None:
+    desk, has_run = Desk(), threading.Event()
+
+    async def ask() -> None:
+        told = batcher.ask("a", 1, desk.run)
+        desk.gate.set()
+        until(lambda: bool(desk.batches))  # the loop does something else meanwhile
+        batcher.submit("b", 2, desk.run).add_done_callback(lambda _: has_run.set())
+        assert has_run.wait(SECONDS)
+        assert await told == 1
+
+    asyncio.run(ask())
 
 
 def test_a_loop_that_has_ended_is_not_told(batcher: Batcher) -> None:
