@@ -13,11 +13,14 @@ from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.errors import BraidcastError, Fault, UnavailableError, pointer_to, shown
 
 MEDIA_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 2
+CLIENT_GONE = 499
+"""nginx's status for who has hung up: nobody reads it, but it is counted."""
 UNREADABLE = "There was an error parsing the body"
 """The framework's words for a body that is neither JSON nor told to be wrong JSON."""
 
@@ -88,6 +91,7 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(OperationalError, _database_away)
     app.add_exception_handler(PoolTimeoutError, _database_away)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -145,6 +149,10 @@ def database_away() -> UnavailableError:
 async def _database_away(request: Request, error: Exception) -> Response:
     log.warning("The database does not answer: %s", error)
     return problem(request, database_away())
+
+
+async def _client_gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=CLIENT_GONE)
 
 
 async def _unexpected(request: Request, _: Exception) -> Response:

@@ -16,11 +16,12 @@ from types import SimpleNamespace
 
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.access import known_reader
 from app.api.forecasts import ForecastRequest, found_at_once, told_forecasts
-from app.api.problems import problem
+from app.api.problems import CLIENT_GONE, problem
 from app.api.services import Services
 from app.errors import BraidcastError
 from app.store.keys import Principal
@@ -54,11 +55,10 @@ class QuickForecasts:
         request = Request(scope, receive)
         try:
             content = await self._content(asked["model_id"], reader, messages, request, began_at)
-        except ClientDisconnect:
-            return
-        except BraidcastError as error:
+        except (BraidcastError, ClientDisconnect) as error:
             scope["route"] = ROUTE
-            await problem(request, error)(scope, receive, send)
+            answer = problem(request, error) if isinstance(error, BraidcastError) else Response(status_code=CLIENT_GONE)
+            await answer(scope, receive, send)
             return
         if content is None:
             await self._app(scope, _replayed(messages, receive), send)

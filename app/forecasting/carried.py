@@ -175,13 +175,13 @@ class Carrier:
 
     def _forecast(self, number: int, network: Network, state: Arrays, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
         forecaster, decoder = self.forecaster, self.forecaster.spec.decoder
-        newest = torch.from_numpy(state[f"{STATE}:{number}"])
+        newest = state[f"{STATE}:{number}"]
         if isinstance(decoder, RecursiveDecoder):
-            begun = newest, _tensors(_states(state, number))
+            begun = torch.from_numpy(newest), _tensors(_states(state, number))
             return of_paths(draw_paths(forecaster.spec, network, forecaster.head, windows, decoder.paths, begun), levels)
         taken = [state.get(f"{name}:{number}") for name in ("factor", "offset")]
         outlook = None if taken[0] is None or taken[1] is None else Outlook(torch.from_numpy(taken[0]), torch.from_numpy(taken[1]))
-        return forecaster.read(network.decode(newest, windows.future), outlook, windows, levels)
+        return forecaster.read_newest(number, newest, outlook, windows, levels)
 
 
 def _stacked(ahead: Sequence[Ahead]) -> dict[str, npt.NDArray[Any]]:

@@ -25,6 +25,8 @@ from app.forecasting.windows import KnownSeries
 from app.nets.build import Network, build_head
 from app.nets.heads import Head
 from app.nets.outlook import Outlook
+from app.nets.packed import Rows
+from app.nets.readout import Readout, Units, compile_readout
 from app.nets.smoothing import Smoothing
 from app.nets.steps import Program, compile_stretch
 from app.series.frequency import Times, as_times
@@ -185,12 +187,29 @@ class Forecaster:
             return self.read(*network.look(windows.inputs, windows.future, windows.about), windows, levels)
         inputs = {name: np.ascontiguousarray(values.numpy().swapaxes(0, 1)) for name, values in windows.inputs.items()}
         features, _ = program.run(inputs, {})
-        return self.read(network.decode(torch.from_numpy(features[-1]), windows.future), None, windows, levels)
+        return self.read_newest(number, features[-1], None, windows, levels)
 
     @cached_property
     def _programs(self) -> list[Program | None]:
         """What each network makes of a few contexts without torch, once its cells are packed."""
         return [compile_stretch(network) for network in self.members]
+
+    @cached_property
+    def _readouts(self) -> list[Readout | None]:
+        """How the features of each network are read without torch, once nobody trains it any more."""
+        return [compile_readout(network.decoder, self.head) for network in self.members]
+
+    def read_newest(
+        self, number: int, newest: Rows, outlook: Outlook | None, windows: Windows, levels: Sequence[float]
+    ) -> tuple[Values, Values]:
+        """Mean and quantiles as of `forecast_windows`, of the features of a member's newest step, which is not trained any more."""
+        readout = self._readouts[number] if outlook is None else None
+        if readout is None:
+            return self.read(self.members[number].decode(torch.from_numpy(newest), windows.future), outlook, windows, levels)
+        factor, offset = windows.scale.numpy()[:, None], windows.shift.numpy()[:, None]
+        if windows.outlook is not None:
+            offset = offset + factor * windows.outlook.offset.numpy()
+        return readout.read(readout.decode(newest, windows.future.numpy()), tuple(levels), Units(factor, offset, windows.is_log))
 
     def read(
         self, raw: Float[Tensor, "batch horizon outputs"], outlook: Outlook | None, windows: Windows, levels: Sequence[float]

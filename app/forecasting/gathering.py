@@ -6,9 +6,11 @@ The numbers are those of `app.forecasting.windows`, in fewer and cheaper steps: 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from app.forecasting.batches import Windows
 from app.forecasting.histories import History
@@ -68,8 +70,7 @@ def windows_behind(
     """
     baseline = reader.baseline(anchor)
     offset = None if baseline is None else torch.from_numpy(baseline).to(device)
-    blank = torch.zeros(len(anchor.newest), reader.horizon, device=device)
-    nothing = torch.zeros_like(blank, dtype=torch.bool)
+    blank, nothing, ones = _nothing(len(anchor.newest), reader.horizon, device)
     return Windows(
         {name: torch.from_numpy(values).to(device) for name, values in inputs.items()},
         torch.from_numpy(reader.ahead(anchor, future)).to(device),
@@ -79,9 +80,16 @@ def windows_behind(
         torch.from_numpy(anchor.scale).to(device),
         nothing[:, :1],
         about=about,
-        outlook=None if offset is None else Outlook(torch.ones_like(offset), offset),
+        outlook=None if offset is None else Outlook(ones, offset),
         is_log=reader.is_log,
     )
+
+
+@lru_cache(maxsize=64)
+def _nothing(rows: int, horizon: int, device: torch.device | None) -> tuple[Tensor, Tensor, Tensor]:
+    """No target, nothing observed, and a factor of one, [rows, horizon] each. Nobody may change them."""
+    blank = torch.zeros(rows, horizon, device=device)
+    return blank, torch.zeros_like(blank, dtype=torch.bool), torch.ones(rows, horizon, dtype=torch.float64, device=device)
 
 
 def _newest(histories: Sequence[History], name: str, steps: int) -> Values:

@@ -54,7 +54,7 @@ class DirectDecoder(Decoder):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(horizon * outputs, width + horizon * known))
         self.bias = nn.Parameter(torch.empty(horizon * outputs))
-        self._horizon, self._outputs = horizon, outputs
+        self.shape = horizon, outputs
 
     def initialise(self) -> None:
         """See `Drawn`."""
@@ -63,7 +63,7 @@ class DirectDecoder(Decoder):
     def forward(self, newest: Newest, future: Future) -> Float[Tensor, "batch horizon outputs"]:
         """See `Decoder`."""
         decoded = nn.functional.linear(torch.cat([newest, future.flatten(1)], dim=1), self.weight, self.bias)
-        return decoded.view(newest.shape[0], self._horizon, self._outputs)
+        return decoded.view(newest.shape[0], *self.shape)
 
 
 class LocalDecoder(Decoder):

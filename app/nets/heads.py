@@ -103,6 +103,11 @@ class PointHead(Head):
         self._delta = 1.0 if delta is None else delta
         self.residuals = residuals
 
+    @property
+    def is_of_means(self) -> bool:
+        """Whether the loss is least for the mean; other losses aim at the middle."""
+        return self._loss == "mse"
+
     def loss(self, raw: Raw, target: Steps, observed: Observed, scale: Scale) -> Float[Tensor, ""]:
         """See `Head`."""
         forecast = raw[..., 0]
@@ -124,7 +129,7 @@ class PointHead(Head):
     def exponential_mean(self, raw: Raw, factor: Steps, offset: Steps) -> Steps:
         """See `Head`: for the loss `mse` with the mean of the residuals' exponentials (Duan 1983); other losses aim at the middle."""
         middle = (factor * raw[..., 0] + offset).exp()
-        if self.residuals is None or self._loss != "mse":
+        if self.residuals is None or not self.is_of_means:
             return middle
         smeared: Tensor = (factor[..., None] * self.residuals.to(raw)).exp().mean(dim=2)
         return middle * smeared
@@ -153,13 +158,13 @@ class QuantilesHead(Head):
     def __init__(self, levels: Sequence[float], widths: Float[Tensor, " level"] | None = None) -> None:
         self.levels = tuple(levels)
         self.widths = widths
-        self._middle = middle_of(levels)
+        self.middle = middle_of(levels)
         bounds = [0.0, *((low + high) / 2 for low, high in pairwise(levels)), 1.0]
-        self._weights = [high - low for low, high in pairwise(bounds)]
+        self.weights = [high - low for low, high in pairwise(bounds)]
 
     def rising(self, raw: Raw) -> Raw:
         """The quantiles at `levels`, as they were learnt."""
-        at = self._middle
+        at = self.middle
         below, middle, above = raw[..., :at], raw[..., at : at + 1], raw[..., at + 1 :]
         up = middle + nn.functional.softplus(above).cumsum(dim=2)
         down = middle - nn.functional.softplus(below.flip(2)).cumsum(dim=2).flip(2)
@@ -170,20 +175,20 @@ class QuantilesHead(Head):
         learnt = self.rising(raw)
         if self.widths is None:
             return learnt
-        middle = raw[..., self._middle : self._middle + 1]
+        middle = raw[..., self.middle : self.middle + 1]
         return middle + self.widths.to(raw) * (learnt - middle)
 
     def loss(self, raw: Raw, target: Steps, observed: Observed, scale: Scale) -> Float[Tensor, ""]:
         """See `Head`; the mean over levels too."""
-        return pinball_loss(raw, target, observed, raw.new_tensor(self.levels), self._middle)
+        return pinball_loss(raw, target, observed, raw.new_tensor(self.levels), self.middle)
 
     def mean(self, raw: Raw, scale: Scale) -> Steps:
         """See `Head`; each quantile stands for the probability nearest to it."""
-        return self.rising(raw) @ raw.new_tensor(self._weights)
+        return self.rising(raw) @ raw.new_tensor(self.weights)
 
     def exponential_mean(self, raw: Raw, factor: Steps, offset: Steps) -> Steps:
         """See `Head`; each quantile's exponential stands for the probability nearest to it."""
-        return (factor[..., None] * self.rising(raw) + offset[..., None]).exp() @ raw.new_tensor(self._weights)
+        return (factor[..., None] * self.rising(raw) + offset[..., None]).exp() @ raw.new_tensor(self.weights)
 
     def at(self, raw: Raw, ranks: Ranks, scale: Scale) -> Quantiles:
         """See `Head`."""

@@ -8,7 +8,8 @@ import pytest
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from app.api import patience
+from app.api import forecasts, patience
+from app.api.problems import CLIENT_GONE
 from app.forecasting import batcher as batcher_module
 from tests.app.api.conftest import Api, problem_of
 from tests.app.api.trained import add_model
@@ -65,6 +66,18 @@ def test_what_nobody_waits_for_any_more_is_given_up() -> None:
         return waiting.cancelled()
 
     assert asyncio.run(left())
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
+def test_who_hangs_up_is_no_failure_of_ours(api: Api, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    async def gone(request: Request, waiting: asyncio.Future[Any]) -> Any:
+        waiting.cancel()
+        raise ClientDisconnect
+
+    path = f"/v1/models/{add_model(api)}/forecasts"
+    assert api.client.post(path, json=request_of(1)).status_code == 200
+    monkeypatch.setattr(forecasts, "answer_of", gone)
+    assert api.client.post(path, json=request_of(1), headers={"Content-Type": kind}).status_code == CLIENT_GONE
 
 
 def test_an_answer_that_takes_long_is_waited_for_by_who_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
