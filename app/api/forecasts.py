@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple, Self
@@ -27,6 +27,7 @@ from app.forecasting.extension import extended
 from app.forecasting.forecaster import Forecast, Forecaster
 from app.forecasting.histories import History
 from app.series.moments import write_moments
+from app.series.time_values import TimeKind
 from app.spec.panel_forecast import quantiles_of
 from app.store.keys import Principal
 from app.store.models import get_model
@@ -249,18 +250,23 @@ def placed(unique_ids: list[str] | None) -> Iterator[None]:
 
 
 def forecast_bodies(forecasts: Sequence[Forecast], forecaster: Forecaster) -> list[dict[str, object]]:
-    """Forecasts as they are answered; their arrays lie whole in memory, as orjson wants them, and their times are written all at once."""
-    moments = iter(write_moments(np.concatenate([forecast.times for forecast in forecasts]), forecaster.time_kind))
+    """Forecasts as they are answered; their arrays lie whole in memory, as orjson wants them."""
     return [
         {
             "unique_id": forecast.unique_id,
-            "timestamps": list(islice(moments, len(forecast.times))),
+            "timestamps": _written(forecast.times.dtype.str, forecast.times.tobytes(), forecaster.time_kind),
             "mean": np.ascontiguousarray(forecast.mean),
             "quantiles": {f"{level:g}": values.copy() for level, values in forecast.quantiles.items()},
             "paths": np.ascontiguousarray(forecast.paths),
         }
         for forecast in forecasts
     ]
+
+
+@lru_cache(maxsize=64)
+def _written(dtype: str, times: bytes, kind: TimeKind) -> list[str | int]:
+    """Times as they are answered: most forecasts are of the same ones. Nobody may change them."""
+    return write_moments(np.frombuffer(times, dtype), kind)
 
 
 def _milliseconds(began_at: float, ended_at: float) -> float:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from app.forecasting.windows import covariates_of, future_columns_of, statics_of
 from app.series.calendar import calendar_features
-from app.series.frequency import parse_frequency
+from app.series.frequency import Frequency, parse_frequency
 from app.series.panel import TARGET
 from app.series.scaling import CovariateScaling, WindowScaling, row_mean
 from app.spec.decoders import lags_of_decoder
 from app.spec.forecaster import ForecasterSpec
-from app.spec.inputs import Input
+from app.spec.inputs import CalendarFeature, Input
 from app.spec.streaming import reads_next
 
 Values = npt.NDArray[np.float64]
@@ -147,17 +148,14 @@ class StepReader:
         sessions, steps = filled.shape
         statics = {name: np.broadcast_to(anchor.statics[:, place, None], filled.shape) for place, name in enumerate(self.statics)}
         columns, along = {TARGET: self._scaled(anchor, filled), **covariates, **statics}, np.arange(steps)
-        turns = self._turns(anchor, self._ahead + first + along)
+        turns = self._turns(anchor, self._ahead + first, steps)
         inputs: Inputs = {}
         for name, group in self.spec.inputs.items():
             own = [columns[column] for column in group.columns]
             own += self._lags(anchor, tail, [self.tail_steps + self._ahead - lag + along for lag in group.lag_steps])
             own += turns.of(group)
             own += [(anchor.shift if self.is_log else np.log(anchor.scale))[:, None]] if group.scale else []
-            # Written where they belong: stacking takes three times as long for a single step.
-            inputs[name] = np.empty((sessions, steps, len(own)), dtype=np.float32)
-            for column, values in enumerate(own):
-                inputs[name][:, :, column] = values
+            inputs[name] = _side_by_side(sessions, steps, own)
         return inputs
 
     def ahead(self, anchor: Anchor, future: Mapping[str, Values]) -> npt.NDArray[np.float32]:
@@ -168,7 +166,7 @@ class StepReader:
             future: columns that are known ahead, [sessions, horizon] each, NaN where missing.
         """
         scaled = self._scaling.apply(future)
-        turns = self._turns(anchor, np.arange(self.horizon))
+        turns = self._turns(anchor, 0, self.horizon)
         known: list[Values] = []
         for group in self.spec.inputs.values():
             if group.known == "future":
@@ -176,9 +174,7 @@ class StepReader:
             known += self._lags(anchor, anchor.tail, [self._before(lag) for lag in group.lag_steps])
             known += turns.of(group)
         known += self._lags(anchor, anchor.tail, [self._before(lag) for lag in lags_of_decoder(self.spec.decoder)])
-        if not known:
-            return np.empty((len(anchor.newest), self.horizon, 0), dtype=np.float32)
-        return np.stack(known, axis=2).astype(np.float32)
+        return _side_by_side(len(anchor.newest), self.horizon, known)
 
     def baseline(self, anchor: Anchor) -> Values | None:
         """What forecasts are counted from, [sessions, horizon], in the sessions' units; None where they are not."""
@@ -211,15 +207,31 @@ class StepReader:
         scaled: Values = (values - anchor.shift[:, None]) / anchor.scale[:, None]
         return scaled
 
-    def _turns(self, anchor: Anchor, steps: npt.NDArray[np.int64]) -> Turns:
-        """What is always known so many steps after the first one behind the newest."""
-        ordinals = anchor.newest[:, None] + self.frequency.stride * (1 + steps)
-        age = np.log1p(np.maximum(ordinals - anchor.born[:, None], 0) / self.frequency.stride) if self.reads_age else None
+    def _turns(self, anchor: Anchor, first: int, steps: int) -> Turns:
+        """What is always known of so many steps, from one on that is counted from the step behind the newest."""
+        stride = self.frequency.stride
+        age = None
+        if self.reads_age:
+            ordinals = anchor.newest[:, None] + stride * (1 + first + np.arange(steps))
+            age = np.log1p(np.maximum(ordinals - anchor.born[:, None], 0) / stride)
         if not self._features:
             return Turns({}, age)
-        times = self.frequency.times(ordinals.flatten())
-        waves = calendar_features(times, self._features).reshape(*ordinals.shape, -1)
-        return Turns({feature: (waves[..., 2 * place], waves[..., 2 * place + 1]) for place, feature in enumerate(self._features)}, age)
+        # Most who ask together, and one after another, ask of the same moments.
+        is_one = len(set(anchor.newest.tolist())) == 1
+        newest = tuple(anchor.newest[:1].tolist()) if is_one else tuple(anchor.newest.tolist())
+        waves = (_waves if is_one else _waves.__wrapped__)(self.frequency, self._features, newest, first, steps)
+        turns: dict[str, tuple[Values, Values]] = {
+            feature: (waves[..., 2 * place], waves[..., 2 * place + 1]) for place, feature in enumerate(self._features)
+        }
+        return Turns(turns, age)
+
+
+@lru_cache(maxsize=1024)
+def _waves(frequency: Frequency, features: tuple[CalendarFeature, ...], newest: tuple[int, ...], first: int, steps: int) -> Values:
+    """Sine and cosine of features at some steps behind each of some newest ones, [newest, steps, 2 features]. Nobody may change them."""
+    ordinals = np.array(newest, dtype=np.int64)[:, None] + frequency.stride * (1 + first + np.arange(steps))
+    waves = calendar_features(frequency.times(ordinals.ravel()), features)
+    return waves.reshape(*ordinals.shape, -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,8 +239,8 @@ class Turns:
     """What is always known of some steps.
 
     Attributes:
-        waves: sine and cosine of each calendar feature, [sessions, steps].
-        age: of the series, the same; None where no input has it.
+        waves: sine and cosine of each calendar feature, [sessions, steps], or of all sessions [1, steps].
+        age: of the series, [sessions, steps]; None where no input has it.
     """
 
     waves: Mapping[str, tuple[Values, Values]]
@@ -240,6 +252,14 @@ class Turns:
         return [*waves, self.age] if group.age and self.age is not None else waves
 
 
+def _side_by_side(sessions: int, steps: int, columns: Sequence[Values]) -> npt.NDArray[np.float32]:
+    """Columns [sessions, steps], or of all sessions [1, steps], written where they belong: stacking takes three times as long."""
+    found = np.empty((sessions, steps, len(columns)), dtype=np.float32)
+    for column, values in enumerate(columns):
+        found[:, :, column] = values
+    return found
+
+
 def _continued(before: Values, values: Values) -> Values:
     """Each value, or the last observed one before it, of what comes after [sessions, 1]."""
     return values if np.isfinite(values).all() else last_observed(np.concatenate([before, values], axis=1))[:, 1:]
@@ -248,7 +268,7 @@ def _continued(before: Values, values: Values) -> Values:
 def last_observed(values: Values) -> Values:
     """Each value, or the last observed one before it along the last axis; NaN where there is none."""
     seen = np.isfinite(values)
-    if seen.all():
+    if (seen[..., 1:] >= seen[..., :-1]).all():  # nothing is missing behind what was observed first
         return values
     last = np.maximum.accumulate(np.where(seen, np.arange(values.shape[-1]), 0), axis=-1)
     found: Values = np.take_along_axis(values, last, axis=-1)

@@ -7,14 +7,13 @@ A decoder becomes `(newest, future) -> raw`, of features [batch, width] and what
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 import scipy.special
-import torch
 from torch import nn
 
 from app.nets.decoders import Decoder, DirectDecoder, LocalDecoder

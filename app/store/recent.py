@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 from app.store.database import Database
 
 SECONDS = 1.0
+RENEWED = 0.8
+"""From this part of its time on who asks first has an answer read anew, while others go on with it: they need not all read at once."""
 MOST = 10_000
 """Answers that are kept."""
 
@@ -26,6 +28,7 @@ Answer = TypeVar("Answer")
 class _Kept(NamedTuple):
     answer: Any
     commits: int
+    renewed: float
     until: float
 
 
@@ -42,20 +45,23 @@ class Recent:
         self._lock = threading.Lock()
 
     def known(self, key: Hashable) -> Any | None:
-        """The answer to a query, if it was read a moment ago; it waits for nothing."""
-        kept = self._kept.get(key)
-        if kept is None or kept.commits != self._database.commits or kept.until < time.monotonic():
+        """The answer to a query, if it was read a moment ago and nobody has to read it anew; it waits for nothing."""
+        kept, now = self._kept.get(key), time.monotonic()
+        if kept is None or kept.commits != self._database.commits or kept.until < now:
+            return None
+        if kept.renewed < now:
+            self._kept[key] = kept._replace(renewed=kept.until)
             return None
         return kept.answer
 
     def read(self, key: Hashable, query: Callable[[Session], Answer]) -> Answer:
         """The answer to a query, which is kept unless it is None."""
-        commits = self._database.commits
+        commits, began_at = self._database.commits, time.monotonic()
         with self._database.read() as db:
             answer = query(db)
         if answer is not None:
             with self._lock:
-                self._kept[key] = _Kept(answer, commits, time.monotonic() + SECONDS)
+                self._kept[key] = _Kept(answer, commits, began_at + RENEWED * SECONDS, began_at + SECONDS)
                 self._kept.move_to_end(key)
                 while len(self._kept) > MOST:
                     self._kept.popitem(last=False)

@@ -43,7 +43,7 @@ def forecaster_of(is_measured: bool = True, **changes: Any) -> Forecaster:
     network.eval().requires_grad_(requires_grad=False)
     residuals = torch.linspace(-1, 1, len(RESIDUAL_LEVELS)) * torch.arange(1, HORIZON + 1)[:, None]
     widths = torch.linspace(0.5, 2.0, len(getattr(spec.head, "levels", ())))
-    measured = {"residuals": residuals} if getattr(spec.head, "kind", "") == "point" else {"widths": widths}
+    measured: dict[str, Any] = {"residuals": residuals} if getattr(spec.head, "kind", "") == "point" else {"widths": widths}
     return Forecaster(spec, network, "D", 7, "naive", CovariateScaling({"x": 1.0}, {"x": 2.0}), **(measured if is_measured else {}))
 
 
@@ -91,7 +91,14 @@ def test_a_forecast_without_levels_has_no_quantiles() -> None:
     check(forecaster_of(head=HEADS["three"]), ())
 
 
-@pytest.mark.parametrize("changes", [{"decoder": {"kind": "segments", "width": 2}}, {"head": {"kind": "normal"}}, {"decoder": {"kind": "sequence", "cell": "lstm", "units": 2}}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"decoder": {"kind": "segments", "width": 2}},
+        {"head": {"kind": "normal"}},
+        {"decoder": {"kind": "sequence", "cell": "lstm", "units": 2}},
+    ],
+)
 def test_what_steps_or_is_a_distribution_stays_in_torch(changes: dict[str, Any]) -> None:
     forecaster = forecaster_of(is_measured=False, **changes)
     assert compile_readout(forecaster.network.decoder, forecaster.head) is None
