@@ -93,7 +93,7 @@ async def _principal(services: Services, token: str) -> Principal | None:
 def known_reader(services: Services, authorization: str) -> Principal | None:
     """Whose header it is, if that was read a moment ago and they may read; None where `authorize` has to say."""
     kind, _, token = authorization.partition(" ")
-    principal: Principal | None = services.recent.known(_key_of(token.strip())) if kind.lower() == "bearer" else None
+    principal: Principal | None = services.recent.known_still(_key_of(token.strip())) if kind.lower() == "bearer" else None
     return principal if principal is not None and "read" in principal.scopes else None
 
 

@@ -204,7 +204,7 @@ def found_at_once(model_id: str, body: ForecastRequest, services: Services, aske
     Raises:
         ForecastError: a start cannot be a time of this model's series.
     """
-    model: _Model | None = services.recent.known(("model", asker.owner, model_id))
+    model: _Model | None = services.recent.known_still(("model", asker.owner, model_id))
     forecaster = services.forecasters.ready(model.digest) if model else None
     if model is None or forecaster is None or body.series is None or len(body.series) > MOST_READ_AT_ONCE:
         return None

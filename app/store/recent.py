@@ -30,6 +30,7 @@ class _Kept(NamedTuple):
     commits: int
     renewed: float
     until: float
+    is_being_read: bool = False
 
 
 class Recent:
@@ -46,11 +47,16 @@ class Recent:
 
     def known(self, key: Hashable) -> Any | None:
         """The answer to a query, if it was read a moment ago and nobody has to read it anew; it waits for nothing."""
-        kept, now = self._kept.get(key), time.monotonic()
-        if kept is None or kept.commits != self._database.commits or kept.until < now:
-            return None
-        if kept.renewed < now:
-            self._kept[key] = kept._replace(renewed=kept.until)
+        kept = self._kept.get(key)
+        return None if kept is None or kept.commits != self._database.commits or kept.renewed < time.monotonic() else kept.answer
+
+    def known_still(self, key: Hashable) -> Any | None:
+        """As `known`; once an answer has to be read anew, only who asks first gets None and reads it, while others go on with it."""
+        answer, kept = self.known(key), self._kept.get(key)
+        if answer is not None or kept is None or kept.commits != self._database.commits or kept.until < time.monotonic():
+            return answer
+        if not kept.is_being_read:
+            self._kept[key] = kept._replace(is_being_read=True)
             return None
         return kept.answer
 

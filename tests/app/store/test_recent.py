@@ -35,6 +35,21 @@ def test_an_answer_is_forgotten_after_a_moment(database: Database, monkeypatch: 
     assert recent.known("a") is None
 
 
+def test_who_asks_first_reads_anew_and_others_go_on(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    recent = Recent(database)
+    monkeypatch.setattr(recent_module, "RENEWED", -1.0)
+    monkeypatch.setattr(recent_module, "SECONDS", 60.0)
+    recent.read("a", lambda _: 3)
+    assert [recent.known_still("a") for _ in range(3)] == [None, 3, 3]
+    assert recent.known("a") is None
+    monkeypatch.setattr(recent_module, "RENEWED", 1.0)
+    recent.read("a", lambda _: 4)
+    assert [recent.known_still("a"), recent.known("a")] == [4, 4]
+    with database.begin() as db:
+        ensure_owner(db, "one")
+    assert [recent.known_still("a"), recent.known_still("a")] == [None, None]
+
+
 def test_nothing_is_no_answer_and_the_oldest_go_first(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     recent = Recent(database)
     monkeypatch.setattr(recent_module, "MOST", 2)
