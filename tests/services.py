@@ -111,7 +111,7 @@ def run_sql(server: sa.URL, statement: str) -> None:
 
 
 def new_postgres(server: sa.URL, template: str) -> str:
-    name = new_id("req").lower()
+    name = new_id("job").lower()
     run_sql(server, f'create database "{name}" template {template}')
     return server.set(database=name).render_as_string(hide_password=False)
 

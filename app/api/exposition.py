@@ -152,10 +152,14 @@ class Exposition:
             buckets=LATENCY_SECONDS,
             registry=self._registry,
         )
+        self._by_labels: dict[tuple[str, str, int], Histogram] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts a request; `route` is its template, never an id."""
-        self._requests.labels(method, route, str(status)).observe(seconds)
+        labels = method, route, status
+        if (found := self._by_labels.get(labels)) is None:
+            found = self._by_labels[labels] = self._requests.labels(method, route, str(status))
+        found.observe(seconds)
 
     def render(self) -> bytes:
         """Everything, as Prometheus reads it."""

@@ -54,13 +54,14 @@ def sent_histories(forecaster: Forecaster, series: Sequence[SeriesBody]) -> list
         ForecastError: a start cannot be a time of this model's series.
     """
     freq = parse_frequency(forecaster.freq)
+    words = statics_of(forecaster.spec) if any(one.static for one in series) else {}
     return [
         History(
             unique_id=one.unique_id,
             start=_start(one.start, freq, forecaster, f"#/series/{position}/start"),
             columns={
                 **{name: values_of(values) for name, values in one.past.items()},
-                **_codes(forecaster, one),
+                **_codes(words, one),
                 TARGET: values_of(one.target),
             },
             future={name: values_of(values) for name, values in one.future.items()},
@@ -69,8 +70,7 @@ def sent_histories(forecaster: Forecaster, series: Sequence[SeriesBody]) -> list
     ]
 
 
-def _codes(forecaster: Forecaster, series: SeriesBody) -> dict[str, Values]:
-    words = statics_of(forecaster.spec)
+def _codes(words: Mapping[str, tuple[str, ...]], series: SeriesBody) -> dict[str, Values]:
     return {
         name: np.full(len(series.target), code_of(value, words[name]), dtype=np.float64)
         for name, value in series.static.items()

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.problems import problem
 from app.errors import TooLargeError
 from app.logs import bound
-from app.store.ids import new_id
+from app.store.ids import new_request_id
 from app.traces import Traces
 
 UPLOAD = ("POST", "/v1/datasets")
@@ -32,7 +32,7 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = new_id("req")
+        request_id = new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
         named = (b"x-request-id", request_id.encode())
 

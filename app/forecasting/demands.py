@@ -30,7 +30,8 @@ def check_columns(reader: StepReader, unique_id: str, columns: Columns, future: 
         ForecastError: a column is missing, or too short.
     """
     length = len(columns[TARGET])
-    check_target(reader.spec, f"series {unique_id!r}", columns[TARGET], f"{place}/target")
+    if reader.is_log:
+        check_target(reader.spec, f"series {unique_id!r}", columns[TARGET], f"{place}/target")
     for name in reader.statics:
         if name not in columns:
             sentence = f"series {unique_id!r} does not say its {name!r}, which the model reads; send it under 'static'"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 DEFAULT_LEVELS = (80.0,)
@@ -37,5 +38,10 @@ def forecast_plan(request: Mapping[str, Any], horizon: int) -> ForecastPlan:
 
 def quantiles_of(levels: Iterable[float], quantiles: Iterable[float]) -> tuple[float, ...]:
     """The bounds of intervals in percent and further quantiles, rising."""
+    return _quantiles_of(tuple(levels), tuple(quantiles))
+
+
+@lru_cache(maxsize=256)
+def _quantiles_of(levels: tuple[float, ...], quantiles: tuple[float, ...]) -> tuple[float, ...]:
     bounds = {round(side, 6) for level in levels for side in (0.5 - level / 200, 0.5 + level / 200)}
     return tuple(sorted(bounds | set(quantiles)))
