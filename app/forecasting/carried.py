@@ -150,10 +150,14 @@ class Carrier:
                 )
                 raise ForecastError(sentence, code="future_too_short", pointer="?horizon")
         anchor = _anchor(state)
-        windows = self._windows(anchor, {name: state["future"][:, place] for place, name in enumerate(self.reader.future)})
-        with torch.inference_mode():
-            found = [self._forecast(number, network, state, windows, levels) for number, network in enumerate(self.forecaster.members)]
-        mean, quantiles = combined(found)
+        future, members = {name: state["future"][:, place] for place, name in enumerate(self.reader.future)}, self.forecaster.members
+        if self.forecaster.shortcut is not None and self.forecaster.network.series is None:
+            newest = [state[f"{STATE}:{number}"] for number in range(len(members))]
+            mean, quantiles = self.forecaster.shortcut.read(newest, anchor, future, tuple(levels))
+        else:
+            windows = self._windows(anchor, future)
+            with torch.inference_mode():
+                mean, quantiles = combined([self._forecast(number, one, state, windows, levels) for number, one in enumerate(members)])
         frequency, no_paths = self.reader.frequency, np.empty((0, steps))
         return [
             Forecast(
@@ -175,13 +179,13 @@ class Carrier:
 
     def _forecast(self, number: int, network: Network, state: Arrays, windows: Windows, levels: Sequence[float]) -> tuple[Values, Values]:
         forecaster, decoder = self.forecaster, self.forecaster.spec.decoder
-        newest = state[f"{STATE}:{number}"]
+        newest = torch.from_numpy(state[f"{STATE}:{number}"])
         if isinstance(decoder, RecursiveDecoder):
-            begun = torch.from_numpy(newest), _tensors(_states(state, number))
+            begun = newest, _tensors(_states(state, number))
             return of_paths(draw_paths(forecaster.spec, network, forecaster.head, windows, decoder.paths, begun), levels)
         taken = [state.get(f"{name}:{number}") for name in ("factor", "offset")]
         outlook = None if taken[0] is None or taken[1] is None else Outlook(torch.from_numpy(taken[0]), torch.from_numpy(taken[1]))
-        return forecaster.read_newest(number, newest, outlook, windows, levels)
+        return forecaster.read(network.decode(newest, windows.future), outlook, windows, levels)
 
 
 def _stacked(ahead: Sequence[Ahead]) -> dict[str, npt.NDArray[Any]]:

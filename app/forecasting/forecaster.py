@@ -19,14 +19,14 @@ from app.forecasting.demands import check_columns
 from app.forecasting.gathering import begun, futures_of, windows_behind
 from app.forecasting.histories import History, whole_units
 from app.forecasting.paths import combined, draw_paths, of_paths
+from app.forecasting.shortcut import Shortcut, shortcut_of
 from app.forecasting.smoothing import fit_series, steps_to_fit, stretch
-from app.forecasting.stepping import Anchor, StepReader
+from app.forecasting.stepping import Anchor, Inputs, StepReader
 from app.forecasting.windows import KnownSeries
 from app.nets.build import Network, build_head
 from app.nets.heads import Head
 from app.nets.outlook import Outlook
-from app.nets.packed import Rows
-from app.nets.readout import Readout, Units, compile_readout
+from app.nets.run import About
 from app.nets.smoothing import Smoothing
 from app.nets.steps import Program, compile_stretch
 from app.series.frequency import Times, as_times
@@ -187,7 +187,7 @@ class Forecaster:
             return self.read(*network.look(windows.inputs, windows.future, windows.about), windows, levels)
         inputs = {name: np.ascontiguousarray(values.numpy().swapaxes(0, 1)) for name, values in windows.inputs.items()}
         features, _ = program.run(inputs, {})
-        return self.read_newest(number, features[-1], None, windows, levels)
+        return self.read(network.decode(torch.from_numpy(features[-1]), windows.future), None, windows, levels)
 
     @cached_property
     def _programs(self) -> list[Program | None]:
@@ -195,21 +195,9 @@ class Forecaster:
         return [compile_stretch(network) for network in self.members]
 
     @cached_property
-    def _readouts(self) -> list[Readout | None]:
-        """How the features of each network are read without torch, once nobody trains it any more."""
-        return [compile_readout(network.decoder, self.head) for network in self.members]
-
-    def read_newest(
-        self, number: int, newest: Rows, outlook: Outlook | None, windows: Windows, levels: Sequence[float]
-    ) -> tuple[Values, Values]:
-        """Mean and quantiles as of `forecast_windows`, of the features of a member's newest step, which is not trained any more."""
-        readout = self._readouts[number] if outlook is None else None
-        if readout is None:
-            return self.read(self.members[number].decode(torch.from_numpy(newest), windows.future), outlook, windows, levels)
-        factor, offset = windows.scale.numpy()[:, None], windows.shift.numpy()[:, None]
-        if windows.outlook is not None:
-            offset = offset + factor * windows.outlook.offset.numpy()
-        return readout.read(readout.decode(newest, windows.future.numpy()), tuple(levels), Units(factor, offset, windows.is_log))
+    def shortcut(self) -> Shortcut | None:
+        """How a few series are forecast without torch, once nobody trains its networks any more."""
+        return shortcut_of(self.members, self.head, self.reader, self.unread)
 
     def read(
         self, raw: Float[Tensor, "batch horizon outputs"], outlook: Outlook | None, windows: Windows, levels: Sequence[float]
@@ -247,9 +235,14 @@ class Forecaster:
         check_columns(self.reader, history.unique_id, history.columns, history.future, steps, place)
 
     def _predict(self, histories: Sequence[History], levels: tuple[float, ...], steps: int, paths: int) -> list[Forecast]:
-        anchor, windows = self.gather(histories)
-        mean, quantiles = self.forecast_windows(windows, levels)
-        drawn = self.sample_windows(windows, paths) if paths else np.empty((len(histories), 0, steps))
+        inputs, anchor, future, about = self._seen(histories)
+        drawn = np.empty((len(histories), 0, steps))
+        if self.shortcut is not None and self.shortcut.takes(len(histories)) and not paths:
+            mean, quantiles = self.shortcut.forecast(inputs, anchor, future, levels)
+        else:
+            windows = windows_behind(self.reader, anchor, inputs, future, about, self.device)
+            mean, quantiles = self.forecast_windows(windows, levels)
+            drawn = self.sample_windows(windows, paths) if paths else drawn
         ahead = self.reader.frequency.times(anchor.newest[:, None] + self.reader.frequency.stride * np.arange(1, steps + 1))
         return [
             Forecast(
@@ -264,12 +257,18 @@ class Forecaster:
 
     def gather(self, histories: Sequence[History]) -> tuple[Anchor, Windows]:
         """What is seen of histories that were checked, as windows, and what goes on from there."""
+        inputs, anchor, future, about = self._seen(histories)
+        return anchor, windows_behind(self.reader, anchor, inputs, future, about, self.device)
+
+    def _seen(self, histories: Sequence[History]) -> tuple[Inputs, Anchor, dict[str, Values], About | None]:
+        """What is read of histories, the anchor behind it, what is known ahead, and whose they are."""
         units, future = whole_units(self.spec, histories), futures_of(self.reader, histories)
         inputs, anchor = begun(self.reader, histories, future, units)
-        first, known = anchor.newest // self.reader.frequency.stride - self.context + 1, self._known(histories, units)
-        about = None if known is None else known.beginning(first, self.device)
-        with torch.inference_mode():
-            return anchor, windows_behind(self.reader, anchor, inputs, future, about, self.device)
+        known = self._known(histories, units)
+        if known is None:
+            return inputs, anchor, future, None
+        first = anchor.newest // self.reader.frequency.stride - self.context + 1
+        return inputs, anchor, future, known.beginning(first, self.device)
 
     @cached_property
     def _rows(self) -> Mapping[str, int]:

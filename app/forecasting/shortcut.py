@@ -1,0 +1,74 @@
+"""How are a few series forecast by networks that nobody trains any more? Without torch, from what is read of them to their own units.
+
+A call of torch costs more than it computes where there are few numbers, and its code drives all other out of the processor's caches. What has
+no function of numpy (`app/nets/steps.py`, `app/nets/readout.py`) goes the way of training, which forecasts the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.forecasting.paths import combined
+from app.forecasting.stepping import Anchor, Inputs, StepReader, Values
+from app.nets.build import Network
+from app.nets.heads import Head
+from app.nets.packed import Rows
+from app.nets.readout import Readout, Units, compile_readout
+from app.nets.steps import Program, compile_stretch
+
+
+@dataclass(frozen=True, eq=False)
+class Shortcut:
+    """What all members of a forecaster have in numpy.
+
+    Attributes:
+        reader: of what they read.
+        unread: oldest steps of the context that each member does not read.
+        programs: what each makes of a context; None where one has none.
+        readouts: how the features of each are read.
+    """
+
+    reader: StepReader
+    unread: Sequence[int]
+    programs: Sequence[Program] | None
+    readouts: Sequence[Readout]
+
+    def takes(self, rows: int) -> bool:
+        """Whether so many contexts go this way."""
+        return self.programs is not None and all(rows <= program.largest for program in self.programs)
+
+    def forecast(self, inputs: Inputs, anchor: Anchor, future: Mapping[str, Values], levels: tuple[float, ...]) -> tuple[Values, Values]:
+        """Mean [batch, horizon] and quantiles [batch, horizon, level] of contexts that were read, in the series' own units.
+
+        Args:
+            inputs: of the context, see `StepReader.begin`.
+            anchor: behind them.
+            future: see `StepReader.ahead`.
+            levels: of the quantiles.
+        """
+        newest = []
+        for program, unread in zip(self.programs or (), self.unread, strict=True):
+            own = {name: np.ascontiguousarray(values[:, unread:].swapaxes(0, 1)) for name, values in inputs.items()}
+            newest.append(program.run(own, {})[0][-1])
+        return self.read(newest, anchor, future, levels)
+
+    def read(
+        self, newest: Sequence[Rows], anchor: Anchor, future: Mapping[str, Values], levels: tuple[float, ...]
+    ) -> tuple[Values, Values]:
+        """The same of each member's features of the newest step, [batch, width]."""
+        ahead, baseline = self.reader.ahead(anchor, future), self.reader.baseline(anchor)
+        factor, offset = anchor.scale[:, None], anchor.shift[:, None]
+        units = Units(factor, offset if baseline is None else offset + factor * baseline, self.reader.is_log)
+        return combined([one.read(one.decode(rows, ahead), levels, units) for one, rows in zip(self.readouts, newest, strict=True)])
+
+
+def shortcut_of(members: Sequence[Network], head: Head, reader: StepReader, unread: Sequence[int]) -> Shortcut | None:
+    """The shortcut of networks whose cells are packed, or that only go on from states; None where a decoder or the head has none."""
+    readouts = [readout for network in members if (readout := compile_readout(network.decoder, head))]
+    programs = [program for network in members if (program := compile_stretch(network))]
+    if len(readouts) < len(members):
+        return None
+    return Shortcut(reader, unread, programs if len(programs) == len(members) else None, readouts)
