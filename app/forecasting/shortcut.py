@@ -1,7 +1,7 @@
 """How are a few series forecast by networks that nobody trains any more? Without torch, from what is read of them to their own units.
 
-A call of torch costs more than it computes where there are few numbers, and its code drives all other out of the processor's caches. What has
-no function of numpy (`app/nets/steps.py`, `app/nets/readout.py`) goes the way of training, which forecasts the same.
+Where there are few numbers a call of torch costs more than it computes, and its code drives all other out of the processor's caches. What
+has no function of numpy (`app/nets/steps.py`, `app/nets/readout.py`) goes the way of training, which forecasts the same.
 """
 
 from __future__ import annotations
