@@ -196,7 +196,7 @@ class Forecaster:
 
     @cached_property
     def shortcut(self) -> Shortcut | None:
-        """How a few series are forecast without torch, once nobody trains its networks any more."""
+        """How series are forecast with little of torch or none, once nobody trains its networks any more."""
         return shortcut_of(self.members, self.head, self.reader, self.unread)
 
     def read(
@@ -237,7 +237,7 @@ class Forecaster:
     def _predict(self, histories: Sequence[History], levels: tuple[float, ...], steps: int, paths: int) -> list[Forecast]:
         inputs, anchor, future, about = self._seen(histories)
         drawn = np.empty((len(histories), 0, steps))
-        if self.shortcut is not None and self.shortcut.takes(len(histories)) and not paths:
+        if self.shortcut is not None and self.shortcut.programs is not None and not paths:
             mean, quantiles = self.shortcut.forecast(inputs, anchor, future, levels)
         else:
             windows = windows_behind(self.reader, anchor, inputs, future, about, self.device)

@@ -14,11 +14,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 import scipy.special
-from torch import nn
+from torch import Tensor, nn
 
 from app.nets.decoders import Decoder, DirectDecoder, LocalDecoder
 from app.nets.heads import RESIDUAL_LEVELS, Head, PointHead, QuantilesHead
-from app.nets.packed import Rows, numbers
+from app.nets.packed import Rows
 
 Values = npt.NDArray[np.float64]
 
@@ -89,7 +89,7 @@ def compile_head(head: Head) -> Read | None:
 
 
 def _direct(decoder: DirectDecoder) -> Decode:
-    weight, bias, shape = numbers(decoder.weight).T, numbers(decoder.bias), decoder.shape
+    weight, bias, shape = _numbers(decoder.weight).T, _numbers(decoder.bias), decoder.shape
 
     def decode(newest: Rows, future: Rows) -> Rows:
         read = np.concatenate([newest, future.reshape(len(future), -1)], axis=1) if future.shape[2] else newest
@@ -111,8 +111,14 @@ def _local(decoder: LocalDecoder) -> Decode:
     return decode
 
 
+def _numbers(tensor: Tensor) -> Rows:
+    """A weight as it lies in memory: nobody changes it any more."""
+    found: Rows = tensor.detach().cpu().numpy()
+    return found
+
+
 def _affine(layer: nn.Linear) -> Callable[[Rows], Rows]:
-    weight, bias = numbers(layer.weight).T, numbers(layer.bias)
+    weight, bias = _numbers(layer.weight).T, _numbers(layer.bias)
 
     def mapped(rows: Rows) -> Rows:
         found: Rows = rows @ weight
@@ -123,7 +129,7 @@ def _affine(layer: nn.Linear) -> Callable[[Rows], Rows]:
 
 
 def _point(head: PointHead) -> Read:
-    residuals = None if head.residuals is None else numbers(head.residuals)
+    residuals = None if head.residuals is None else _numbers(head.residuals)
 
     @lru_cache(maxsize=64)
     def away(levels: tuple[float, ...]) -> Values | np.float64:
@@ -141,7 +147,7 @@ def _point(head: PointHead) -> Read:
 
 
 def _quantiles(head: QuantilesHead) -> Read:
-    at, weights, widths = head.middle, np.array(head.weights), None if head.widths is None else numbers(head.widths)
+    at, weights, widths = head.middle, np.array(head.weights), None if head.widths is None else _numbers(head.widths)
 
     def read(raw: Rows, levels: tuple[float, ...], units: Units) -> tuple[Values, Values]:
         forecast = raw.astype(np.float64)

@@ -86,6 +86,13 @@ def test_what_was_not_measured_is_not_there(head: dict[str, Any]) -> None:
     check(forecaster_of(is_measured=False, head=head))
 
 
+def test_many_contexts_are_read_alike_behind_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = histories()
+    monkeypatch.setattr("tests.app.forecasting.test_readout.histories", lambda: few * 3)
+    for head in (HEADS["mse"], HEADS["three"]):
+        check(forecaster_of(network={"kind": "lstm", "units": 3}, head=head))
+
+
 def test_a_forecast_without_levels_has_no_quantiles() -> None:
     check(forecaster_of(head=HEADS["mse"]), ())
     check(forecaster_of(head=HEADS["three"]), ())
