@@ -76,8 +76,8 @@ def _newest(network: Network, program: Program, inputs: Inputs) -> Rows:
     if max(map(len, inputs.values())) <= program.largest:
         features, _ = program.run({name: np.ascontiguousarray(values.swapaxes(0, 1)) for name, values in inputs.items()}, {})
         newest: Rows = features[-1]
-        return newest
-    with torch.inference_mode():
-        encoded, _ = network.encode({name: torch.from_numpy(values) for name, values in inputs.items()})
-        newest = encoded[:, -1].numpy()
-        return newest
+    else:
+        with torch.inference_mode():
+            encoded, _ = network.encode({name: torch.from_numpy(values) for name, values in inputs.items()})
+            newest = encoded[:, -1].numpy()
+    return newest
