@@ -18,7 +18,7 @@ from app.nets.wrappers import Hidden
 LARGEST_LOOPED = 16
 """Rows up to which a whole context goes through numpy, for the cells that torch has no kernel for: their loop is Python's either way."""
 
-LARGEST_BY_CELL: Mapping[type[Cell], int] = {ElmanCell: 4, LstmCell: 4, GruCell: 32}
+LARGEST_BY_CELL: Mapping[type[Cell], int] = {ElmanCell: 4, LstmCell: 4, GruCell: 64}
 """Rows up to which onnxruntime is faster than torch's kernel."""
 
 
