@@ -197,7 +197,7 @@ class Forecaster:
     @cached_property
     def shortcut(self) -> Shortcut | None:
         """How series are forecast with little of torch or none, once nobody trains its networks any more."""
-        return shortcut_of(self.members, self.head, self.reader, self.unread)
+        return shortcut_of(self.members, self._programs, self.head, self.reader, self.unread)
 
     def read(
         self, raw: Float[Tensor, "batch horizon outputs"], outlook: Outlook | None, windows: Windows, levels: Sequence[float]

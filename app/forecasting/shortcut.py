@@ -18,7 +18,7 @@ from app.nets.build import Network
 from app.nets.heads import Head
 from app.nets.packed import Rows
 from app.nets.readout import Readout, Units, compile_readout
-from app.nets.steps import Program, compile_stretch
+from app.nets.steps import Program
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +62,15 @@ class Shortcut:
         return combined([one.read(one.decode(rows, ahead), levels, units) for one, rows in zip(self.readouts, newest, strict=True)])
 
 
-def shortcut_of(members: Sequence[Network], head: Head, reader: StepReader, unread: Sequence[int]) -> Shortcut | None:
+def shortcut_of(
+    members: Sequence[Network], programs: Sequence[Program | None], head: Head, reader: StepReader, unread: Sequence[int]
+) -> Shortcut | None:
     """The shortcut of networks whose cells are packed, or that only go on from states; None where a decoder or the head has none."""
     readouts = [readout for network in members if (readout := compile_readout(network.decoder, head))]
-    programs = [program for network in members if (program := compile_stretch(network))]
     if len(readouts) < len(members):
         return None
-    return Shortcut(reader, members, unread, programs if len(programs) == len(members) else None, readouts)
+    known = [program for program in programs if program is not None]
+    return Shortcut(reader, members, unread, known if len(known) == len(members) else None, readouts)
 
 
 def _newest(network: Network, program: Program, inputs: Inputs) -> Rows:
