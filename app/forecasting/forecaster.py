@@ -242,7 +242,8 @@ class Forecaster:
         else:
             windows = windows_behind(self.reader, anchor, inputs, future, about, self.device)
             mean, quantiles = self.forecast_windows(windows, levels)
-            drawn = self.sample_windows(windows, paths) if paths else drawn
+            if paths:
+                drawn = self.sample_windows(windows, paths)
         ahead = self.reader.frequency.times(anchor.newest[:, None] + self.reader.frequency.stride * np.arange(1, steps + 1))
         return [
             Forecast(

@@ -23,6 +23,9 @@ from app.spec.forecaster import ForecasterSpec
 from app.spec.inputs import CalendarFeature, Input
 from app.spec.streaming import reads_next
 
+LONGEST_KEPT = 1000
+"""Steps whose calendar is kept for who asks of the same moments: some tens of kilobytes."""
+
 Values = npt.NDArray[np.float64]
 Inputs = dict[str, npt.NDArray[np.float32]]
 
@@ -217,21 +220,26 @@ class StepReader:
         if not self._features:
             return Turns({}, age)
         # Most who ask together, and one after another, ask of the same moments.
-        is_one = len(set(anchor.newest.tolist())) == 1
-        newest = tuple(anchor.newest[:1].tolist()) if is_one else tuple(anchor.newest.tolist())
-        waves = (_waves if is_one else _waves.__wrapped__)(self.frequency, self._features, newest, first, steps)
+        newest = tuple(dict.fromkeys(anchor.newest.tolist()))
+        if len(newest) == 1 and steps <= LONGEST_KEPT:
+            waves = _kept_waves(self.frequency, self._features, newest, first, steps)
+        else:
+            waves = _waves(self.frequency, self._features, tuple(anchor.newest.tolist()), first, steps)
         turns: dict[str, tuple[Values, Values]] = {
             feature: (waves[..., 2 * place], waves[..., 2 * place + 1]) for place, feature in enumerate(self._features)
         }
         return Turns(turns, age)
 
 
-@lru_cache(maxsize=1024)
 def _waves(frequency: Frequency, features: tuple[CalendarFeature, ...], newest: tuple[int, ...], first: int, steps: int) -> Values:
-    """Sine and cosine of features at some steps behind each of some newest ones, [newest, steps, 2 features]. Nobody may change them."""
+    """Sine and cosine of features at some steps behind each of some newest ones, [newest, steps, 2 features]."""
     ordinals = np.array(newest, dtype=np.int64)[:, None] + frequency.stride * (1 + first + np.arange(steps))
     waves = calendar_features(frequency.times(ordinals.ravel()), features)
     return waves.reshape(*ordinals.shape, -1)
+
+
+_kept_waves = lru_cache(maxsize=128)(_waves)
+"""Nobody may change them."""
 
 
 @dataclass(frozen=True, eq=False)
