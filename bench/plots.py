@@ -1,8 +1,8 @@
-"""How do the accuracies that were measured look beside each other? `make bench-plots`: the tables of docs/benchmarks.md, drawn.
+"""How does what was measured look beside each other? `make bench-plots`: the tables of docs/benchmarks.md, drawn.
 
-What is drawn is read from the page's own tables under "Beside other libraries", so that no figure is kept twice: after a run of
-`make bench-peers` put its rows there and draw again. Two pictures, docs/images/accuracy.svg (the error of each method on each set) and
-docs/images/cost.svg (the same against the CPU seconds that it took).
+What is drawn is read from the page's own tables, so that no figure is kept twice: after a run of `make bench-peers` or `make bench-serving`
+put its rows there and draw again. Three pictures in docs/images: accuracy.svg (the error of each method on each set), cost.svg (the same
+against the CPU seconds that it took) and serving.svg (how long a forecast takes, how many there are in a second, and what a session saves).
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from matplotlib.ticker import NullFormatter
 
 ROOT = Path(__file__).parents[1]
 PAGE, IMAGES = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "images"
-SECTION = "## Beside other libraries"
+SECTION, SERVING = "## Beside other libraries", "## Forecasts and sessions"
 MEASURES = ("OWA", "MASE", "MAE")
 """What is drawn of a set: the first that its rows have."""
 
 OURS, THEIRS = "#0f766e", "#9ca3af"
+TABLE = re.compile(r"(?:^\|.*\n)+", re.MULTILINE)
 MARKERS = "os^vDPXp*hd"
 """Of the methods, in the order in which the page names them."""
 
@@ -57,12 +58,19 @@ class Measured:
         return re.sub(r" \((statsforecast|neuralforecast|Keras)\)", r"\n\1", self.method)
 
 
+def tables(page: str, section: str) -> list[list[list[str]]]:
+    """The tables of a section up to its first part: their rows of cells, the header first."""
+    text = page.partition(f"{section}\n")[2].partition("\n### ")[0]
+    found = [
+        [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table.splitlines()] for table in TABLE.findall(text)
+    ]
+    return [[header, *rows] for header, _, *rows in found]
+
+
 def measured(page: str) -> list[Measured]:
     """All rows of the tables beside other libraries, in their order."""
-    section = page.partition(SECTION)[2].partition("\n### ")[0]
     found: list[Measured] = []
-    for table in re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE):
-        header, _, *rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in table.splitlines()]
+    for header, *rows in tables(page, SECTION):
         data = "bike sharing"  # the table that has no column of sets
         for cells in rows:
             row = dict(zip(header, cells, strict=True))
@@ -113,6 +121,39 @@ def draw_cost(rows: Sequence[Measured]) -> Figure:
     return figure
 
 
+def draw_serving(page: str) -> Figure:
+    """Latency at one client, throughput by clients, and sessions beside reading all again."""
+    services, *_, sessions = tables(page, SERVING)
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    latency, throughput, carried = figure.subplots(1, 3)
+    names, header = [row[0] for row in services[1:]], services[0]
+    ours = [name.startswith("Braidcast") for name in names]
+    p50 = [float(row[header.index("p50 at 1 client")].removesuffix(" ms")) for row in services[1:]]
+    latency.barh(names, p50, color=[OURS if own else THEIRS for own in ours])
+    latency.invert_yaxis()
+    _finish(latency, "p50 at one client, ms")
+    asked = [(place, int(found[1])) for place, name in enumerate(header) if (found := re.search(r"(?<!p50 )at (\d+)", name))]
+    for row, own, marker in zip(services[1:], ours, MARKERS, strict=False):
+        seen = [float(row[place].replace(",", "")) for place, _ in asked]
+        throughput.plot([clients for _, clients in asked], seen, f"{marker}-", color=OURS if own else THEIRS, label=row[0])
+    throughput.set_xscale("log", base=2)
+    throughput.set_xticks([clients for _, clients in asked], [f"{clients}" for _, clients in asked])
+    throughput.set_xlabel("clients", fontsize=8)
+    throughput.set_ylim(0, 1.45 * throughput.get_ylim()[1])  # room for the names
+    throughput.legend(fontsize=6, frameon=False, loc="upper left")
+    _finish(throughput, "answers a second")
+    before = [float(row[0].replace(",", "")) for row in sessions[1:]]
+    for place, (name, color) in enumerate(zip(sessions[0][1:], (OURS, OURS, THEIRS), strict=True), 1):
+        taken = [float(row[place].removesuffix(" ms")) for row in sessions[1:]]
+        carried.plot(before, taken, f"{MARKERS[place]}-", color=color, label=name)
+    carried.set_xscale("log")
+    carried.set_yscale("log")
+    carried.set_xlabel("values before", fontsize=8)
+    carried.legend(fontsize=6, frameon=False)
+    _finish(carried, "sessions, ms")
+    return figure
+
+
 def _finish(axes: Axes, title: str) -> None:
     axes.set_title(title, fontsize=10, loc="left")
     axes.tick_params(labelsize=7)
@@ -120,12 +161,13 @@ def _finish(axes: Axes, title: str) -> None:
 
 
 def main() -> None:
-    """Both pictures; the same tables give the same bytes."""
+    """All pictures; the same tables give the same bytes."""
     mpl.rcParams["svg.hashsalt"] = "braidcast"
-    rows = measured(PAGE.read_text())
-    for name, draw in {"accuracy": draw_accuracy, "cost": draw_cost}.items():
+    page = PAGE.read_text()
+    rows = measured(page)
+    for name, figure in {"accuracy": draw_accuracy(rows), "cost": draw_cost(rows), "serving": draw_serving(page)}.items():
         path = IMAGES / f"{name}.svg"
-        draw(rows).savefig(path, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
         print(path.relative_to(ROOT))
 
 
