@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
@@ -46,6 +46,7 @@ CLIENTS = (1, 8, 32, 64)
 SECONDS = float(os.environ.get("BENCH_SECONDS", "1.5"))
 ROUNDS = 5
 HISTORIES = (100, 1_000, 10_000, 100_000)
+ECHO, PLAIN = "a bare echo", "endpoint + torch"
 START = "2024-01-01T00:00:00"
 
 
@@ -114,8 +115,8 @@ def everyone(home: Path) -> tuple[str, dict[str, Asked]]:
     other = partial(uvicorn, "bench.plain:app", ready="/openapi.json", BENCH_WEIGHTS=str(paths["lstm"]))
     own = partial(uvicorn, "--factory", "app.main:create_app", ready="/health/ready", **variables)
     return token, {
-        "a bare echo": Asked(other, "/echo", plain),
-        "endpoint + torch": Asked(other, "/forecast", plain),
+        ECHO: Asked(other, "/echo", plain),
+        PLAIN: Asked(other, "/forecast", plain),
         "LitServe": Asked(partial(litserve, traced), "/forecast", plain),
         "BentoML": Asked(partial(bentoml, traced), "/forecast", json.dumps({"target": [target]}).encode()),
         "Braidcast, lstm": Asked(own, "/v1/models/lstm/forecasts", series),
@@ -135,6 +136,8 @@ def over_http(home: Path) -> None:
             rounds = [{name: _measured(servers[one.start], one, token, clients) for name, one in asked.items()} for _ in range(ROUNDS)]
             for name in asked:
                 _row(name, clients, max((seen[name] for seen in rounds), key=lambda load: load.a_second))
+            for name in (name for name in asked if name.startswith("Braidcast")):
+                _beside(name, clients, rounds)
 
 
 def _measured(server: Server, asked: Asked, token: str, clients: int) -> Load:
@@ -145,6 +148,18 @@ def _measured(server: Server, asked: Asked, token: str, clients: int) -> Load:
 def _row(name: str, clients: int, seen: Load) -> None:
     figures = f"{seen.p50:8.2f} {seen.p95:8.2f} {seen.p99:8.2f} {seen.a_second:9.0f} {seen.failures:9}"
     print(f"{name:20} {clients:8} {figures}", flush=True)
+
+
+def _beside(name: str, clients: int, rounds: Sequence[Mapping[str, Load]]) -> None:
+    """One of ours beside the echo and the plain service of the same round: medians over the rounds, with their range."""
+    above = [seen[name].p50 - seen[ECHO].p50 for seen in rounds]
+    echo, plain = ([seen[name].a_second / seen[other].a_second for seen in rounds] for other in (ECHO, PLAIN))
+    told = f"p50 {_spread(above)} ms above the echo, {_spread(echo)} of its answers, {_spread(plain)} times the plain service's"
+    print(f"{name:20} {clients:8} {told}", flush=True)
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{np.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 def sessions(cell: str) -> None:
