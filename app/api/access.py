@@ -92,13 +92,19 @@ async def _principal(services: Services, token: str) -> Principal | None:
 
 def known_reader(services: Services, authorization: str) -> Principal | None:
     """Whose header it is, if that was read a moment ago and they may read; None where `authorize` has to say."""
-    kind, _, token = authorization.partition(" ")
-    principal: Principal | None = services.recent.known_still(_key_of(token.strip())) if kind.lower() == "bearer" else None
+    token = bearer_token(authorization)
+    principal: Principal | None = services.recent.known_still(_key_of(token)) if token else None
     return principal if principal is not None and "read" in principal.scopes else None
 
 
 def _key_of(token: str) -> tuple[str, bytes]:
     return "token", hashlib.sha256(token.encode()).digest()
+
+
+def bearer_token(authorization: str) -> str:
+    """The key in a header `Authorization`; empty where there is none."""
+    kind, _, token = authorization.partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
 
 
 def shown_token(request: Request) -> str:
@@ -111,9 +117,8 @@ def shown_token(request: Request) -> str:
         UnauthorizedError: no key.
         ForbiddenError: a cookie, and a request that is from elsewhere.
     """
-    kind, _, token = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() == "bearer" and token.strip():
-        return token.strip()
+    if token := bearer_token(request.headers.get("authorization", "")):
+        return token
     kept = None if "authorization" in request.headers else request.cookies.get(cookie_name(request))
     if not kept:
         raise UnauthorizedError("send the header 'Authorization: Bearer bc_...'; `braidcast key create` makes a key")

@@ -24,6 +24,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.access import bearer_token
 from app.api.job_body import POLL_SECONDS, entity_tag, etag_of, has_ended, is_known
 from app.api.renditions import Renditions
 from app.store.database import Database
@@ -146,8 +147,8 @@ class Polls:
         if polled is None:
             return None
         headers = Headers(scope=scope)
-        known, (kind, _, token) = headers.get("if-none-match", ""), headers.get("authorization", "").partition(" ")
-        version = await self._looks.version(Asked(token.strip(), polled["job_id"])) if kind.lower() == "bearer" else None
+        known, token = headers.get("if-none-match", ""), bearer_token(headers.get("authorization", ""))
+        version = await self._looks.version(Asked(token, polled["job_id"])) if token else None
         if version is None:
             return None
         query = scope["query_string"].decode("latin-1")

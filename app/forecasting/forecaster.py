@@ -185,9 +185,8 @@ class Forecaster:
             return of_paths(draw_paths(self.spec, network, self.head, windows, self.spec.decoder.paths), levels)
         if program is None or len(windows.shift) > program.largest:
             return self.read(*network.look(windows.inputs, windows.future, windows.about), windows, levels)
-        inputs = {name: np.ascontiguousarray(values.numpy().swapaxes(0, 1)) for name, values in windows.inputs.items()}
-        features, _ = program.run(inputs, {})
-        return self.read(network.decode(torch.from_numpy(features[-1]), windows.future), None, windows, levels)
+        newest = program.newest({name: values.numpy() for name, values in windows.inputs.items()})
+        return self.read(network.decode(torch.from_numpy(newest), windows.future), None, windows, levels)
 
     @cached_property
     def _programs(self) -> list[Program | None]:

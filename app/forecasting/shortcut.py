@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from app.forecasting.paths import combined
@@ -76,10 +75,8 @@ def shortcut_of(
 def _newest(network: Network, program: Program, inputs: Inputs) -> Rows:
     """Features of the newest step: of many contexts by torch, whose kernels are as fast then."""
     if max(map(len, inputs.values())) <= program.largest:
-        features, _ = program.run({name: np.ascontiguousarray(values.swapaxes(0, 1)) for name, values in inputs.items()}, {})
-        newest: Rows = features[-1]
-    else:
-        with torch.inference_mode():
-            encoded, _ = network.encode({name: torch.from_numpy(values) for name, values in inputs.items()})
-            newest = encoded[:, -1].numpy()
-    return newest
+        return program.newest(inputs)
+    with torch.inference_mode():
+        encoded, _ = network.encode({name: torch.from_numpy(values) for name, values in inputs.items()})
+        newest: Rows = encoded[:, -1].numpy()
+        return newest

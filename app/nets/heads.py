@@ -144,7 +144,7 @@ class PointHead(Head):
         """See `Head`; with the places of the levels at hand."""
         if self.residuals is None:
             return super().quantiles(raw, levels, scale)
-        return raw + _between(self.residuals.to(raw)[None], *_places_of(RESIDUAL_LEVELS, tuple(levels), raw.device))
+        return raw + _between(self.residuals.to(raw)[None], *places_of(RESIDUAL_LEVELS, tuple(levels), raw.device))
 
 
 class QuantilesHead(Head):
@@ -198,7 +198,7 @@ class QuantilesHead(Head):
         """See `Head`; with the places of the levels at hand."""
         if len(self.levels) == 1:
             return super().quantiles(raw, levels, scale)
-        return _between(self.widened(raw), *_places_of(self.levels, tuple(levels), raw.device))
+        return _between(self.widened(raw), *places_of(self.levels, tuple(levels), raw.device))
 
 
 def middle_of(levels: Sequence[float]) -> int:
@@ -237,7 +237,7 @@ def _places(known: Sequence[float], ranks: Ranks) -> tuple[Int[Tensor, "#batch #
 
 
 @lru_cache(maxsize=256)
-def _places_of(known: tuple[float, ...], levels: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+def places_of(known: tuple[float, ...], levels: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
     """`_places` of levels that are asked for again and again."""
     with torch.inference_mode(mode=False):  # whoever learns may have them too
         return _places(known, _ranks(levels, device))

@@ -13,11 +13,11 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import scipy.special
+import torch
 from torch import Tensor, nn
 
 from app.nets.decoders import Decoder, DirectDecoder, LocalDecoder
-from app.nets.heads import RESIDUAL_LEVELS, Head, PointHead, QuantilesHead
+from app.nets.heads import RESIDUAL_LEVELS, Head, PointHead, QuantilesHead, places_of
 from app.nets.packed import Rows
 
 Values = npt.NDArray[np.float64]
@@ -163,10 +163,9 @@ def _quantiles(head: QuantilesHead) -> Read:
 
 @lru_cache(maxsize=256)
 def _places(known: tuple[float, ...], levels: tuple[float, ...]) -> tuple[npt.NDArray[np.int64], Values]:
-    """Of each level the one that is known below it, and how far it is on the way to the next, over the normal distribution's quantiles."""
-    given, wanted = scipy.special.ndtri(known), scipy.special.ndtri(levels)
-    left = np.clip(np.searchsorted(given, wanted, side="right") - 1, 0, len(known) - 2)
-    return left, (wanted - given[left]) / (given[left + 1] - given[left])
+    """See `places_of`, [level] each."""
+    left, share = places_of(known, levels, torch.device("cpu"))
+    return left[0, 0].numpy(), share[0, 0].numpy()
 
 
 def _between(values: Values, left: npt.NDArray[np.int64], share: Values) -> Values:

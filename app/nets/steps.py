@@ -50,6 +50,16 @@ class Program:
         rows = list(named.values())
         return self.body(rows[0] if len(rows) == 1 else np.concatenate(rows, axis=-1), begun), begun.after
 
+    def newest(self, inputs: Mapping[str, Rows]) -> Rows:
+        """Features of the newest step, [batch, width], of a stretch that nothing was seen before.
+
+        Args:
+            inputs: [batch, time, width] by the input's name.
+        """
+        features, _ = self.run({name: np.ascontiguousarray(values.swapaxes(0, 1)) for name, values in inputs.items()}, {})
+        newest: Rows = features[-1]
+        return newest
+
 
 def compile_step(network: Network) -> Program | None:
     """A network's step; None where a module has none: smoothing, learnt pooling and merges, and all that carries no state."""
