@@ -14,6 +14,7 @@ import torch
 from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp
 
 from app.api import (
     anomalies,
@@ -41,7 +42,7 @@ from app.api import (
 from app.api.access import authorize
 from app.api.compat import inference, nixtla, nixtla_tuning
 from app.api.exposition import Exposition
-from app.api.middleware import BodyLimit, RequestIds, Timed, Traced
+from app.api.middleware import Accounted, BodyLimit, Logged, Traced
 from app.api.polls import Polls
 from app.api.probes import Probes
 from app.api.problems import Problem, answer_problems
@@ -123,11 +124,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     answer_problems(app)
     app.add_middleware(BodyLimit, upload_bytes=services.max_body_bytes, other_bytes=services.max_json_bytes)
     app.add_middleware(Polls, database=services.database)
-    app.add_middleware(QuickForecasts, services=services)
+    app.add_middleware(Logged)
+    # Before the framework's own layers, which take as long as all that is done here for a forecast.
+    first: ASGIApp = QuickForecasts(app.build_middleware_stack(), services)
     if services.traces is not NO_TRACES:
-        app.add_middleware(Traced, traces=services.traces)
-    app.add_middleware(Timed, observe=app.state.exposition.observe)
-    app.add_middleware(RequestIds)
+        first = Traced(first, services.traces)
+    app.middleware_stack = Accounted(first, app.state.exposition.observe)
     return app
 
 

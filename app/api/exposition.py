@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -34,6 +36,9 @@ ROWS_SECONDS = 5.0
 
 LATENCY_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the buckets of latencies."""
+
+FOLDED_AT_ONCE = 256
+"""Requests that are put into their buckets together, unless somebody looks: one by one it takes five times as long."""
 
 COUNTED = {
     "lease_losses": "Attempts whose worker was not heard of for a lease, by what became of the job.",
@@ -152,18 +157,24 @@ class Exposition:
             buckets=LATENCY_SECONDS,
             registry=self._registry,
         )
-        self._by_labels: dict[tuple[str, str, int], Histogram] = {}
+        self._unfolded: deque[tuple[str, str, int, float]] = deque()
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts a request; `route` is its template, never an id."""
-        labels = method, route, status
-        if (found := self._by_labels.get(labels)) is None:
-            found = self._by_labels[labels] = self._requests.labels(method, route, str(status))
-        found.observe(seconds)
+        self._unfolded.append((method, route, status, seconds))
+        if len(self._unfolded) >= FOLDED_AT_ONCE:
+            self._fold()
 
     def render(self) -> bytes:
         """Everything, as Prometheus reads it."""
+        self._fold()
         return generate_latest(self._registry)
+
+    def _fold(self) -> None:
+        with suppress(IndexError):  # another thread may have taken the last one
+            while self._unfolded:
+                method, route, status, seconds = self._unfolded.popleft()
+                self._requests.labels(method, route, str(status)).observe(seconds)
 
 
 async def exposition_of(request: Request) -> Exposition:

@@ -123,38 +123,16 @@ class ForecastsBody(BaseModel):
 async def make_forecasts(model_id: Id, body: ForecastRequest, request: Request, services: Served, asker: Asker) -> Response:
     """Forecast series that are sent, or those that the model was trained on. `model_id` is an id or a name."""
     began_at = time.perf_counter()
-    found = await run_in_threadpool(find, model_id, body, services, asker, body.future, body.held_out)
-    return Response(await told_forecasts(body, found, request, services, began_at), media_type="application/json")
-
-
-async def told_forecasts(body: ForecastRequest, found: Found, request: Request, services: Services, began_at: float) -> bytes:
-    """A `ForecastsBody` as it goes out.
-
-    Args:
-        body: what is asked for.
-        found: what it is about.
-        request: whose client waits.
-        services: of the process.
-        began_at: when the request came, on the performance counter.
-
-    Raises:
-        ClientDisconnect: nobody waits any more.
-        ForecastError: see `Forecaster.predict`.
-        UnavailableError: too many wait already.
-    """
-    model, forecaster, histories = found
-    found_at = time.perf_counter()
-    asked = _Asked(body.wanted_quantiles, body.horizon, body.paths, body.extend is not None)
+    model, forecaster, histories = await run_in_threadpool(find, model_id, body, services, asker, body.future, body.held_out)
+    found_at, asked = time.perf_counter(), asked_of(body)
     # Many series are a batch by themselves.
     key = ("forecast", model.digest, asked, object() if len(histories) > MOST_READ_AT_ONCE else None)
-    forecasts = await answer_of(request, services.batcher.ask(key, (histories, body.unique_ids), partial(_run, forecaster, asked)))
-    taken = 1000 * (found_at - began_at), 1000 * (time.perf_counter() - found_at)
-    # Encoded by parts, the large one by the batch's thread: through the framework's own encoder it takes ten times as long.
-    told = orjson.dumps({"model": model.id, "freq": forecaster.freq})[:-1]
-    return b'%s,"forecasts":%s,"timing_ms":{"load":%.3f,"forecast":%.3f}}' % (told, forecasts, *taken)
+    run = partial(forecasts_told, forecaster, asked)
+    forecasts = await answer_of(request, services.batcher.ask(key, (histories, body.unique_ids), run))
+    return Response(forecasts_body(model.id, forecaster, forecasts, began_at, found_at), media_type="application/json")
 
 
-class _Asked(NamedTuple):
+class Asked(NamedTuple):
     """What is asked of each series."""
 
     quantiles: tuple[float, ...]
@@ -163,14 +141,34 @@ class _Asked(NamedTuple):
     is_extended: bool
 
 
-class _Model(NamedTuple):
+def asked_of(body: ForecastRequest) -> Asked:
+    """What a request asks of each series."""
+    return Asked(body.wanted_quantiles, body.horizon, body.paths, body.extend is not None)
+
+
+class FoundModel(NamedTuple):
     """A model's id, and its artifact."""
 
     id: str
     digest: str
 
 
-def _run(forecaster: Forecaster, asked: _Asked, requests: Sequence[tuple[list[History], list[str] | None]]) -> list[bytes]:
+def forecasts_body(model_id: str, forecaster: Forecaster, forecasts: bytes, began_at: float, found_at: float) -> bytes:
+    """A `ForecastsBody` as it goes out: through the framework's own encoder it takes ten times as long.
+
+    Args:
+        model_id: of the model.
+        forecaster: its.
+        forecasts: as they are told.
+        began_at: when the request came, on the performance counter.
+        found_at: when model and histories were there.
+    """
+    taken = 1000 * (found_at - began_at), 1000 * (time.perf_counter() - found_at)
+    told = orjson.dumps({"model": model_id, "freq": forecaster.freq})[:-1]
+    return b'%s,"forecasts":%s,"timing_ms":{"load":%.3f,"forecast":%.3f}}' % (told, forecasts, *taken)
+
+
+def forecasts_told(forecaster: Forecaster, asked: Asked, requests: Sequence[tuple[list[History], list[str] | None]]) -> list[bytes]:
     """The forecasts of each of some requests, as they are answered.
 
     Raises:
@@ -183,7 +181,7 @@ def _run(forecaster: Forecaster, asked: _Asked, requests: Sequence[tuple[list[Hi
     return [orjson.dumps(list(islice(bodies, len(histories))), option=orjson.OPT_SERIALIZE_NUMPY) for histories, _ in requests]
 
 
-def _forecasts(forecaster: Forecaster, asked: _Asked, histories: Sequence[History]) -> list[Forecast]:
+def _forecasts(forecaster: Forecaster, asked: Asked, histories: Sequence[History]) -> list[Forecast]:
     if asked.is_extended and asked.horizon is not None:
         return extended(forecaster, histories, asked.quantiles, asked.horizon)
     return forecaster.predict(histories, asked.quantiles, asked.horizon, asked.paths)
@@ -194,21 +192,8 @@ Futures = Mapping[str, Mapping[str, Numbers]]
 
 NO_FUTURES: Futures = MappingProxyType({})
 
-Found = tuple[_Model, Forecaster, list[History]]
+Found = tuple[FoundModel, Forecaster, list[History]]
 """A model, its forecaster and the histories that a request is about."""
-
-
-def found_at_once(model_id: str, body: ForecastRequest, services: Services, asker: Principal) -> Found | None:
-    """What a request is about, where nothing has to be waited for.
-
-    Raises:
-        ForecastError: a start cannot be a time of this model's series.
-    """
-    model: _Model | None = services.recent.known_still(("model", asker.owner, model_id))
-    forecaster = services.forecasters.ready(model.digest) if model else None
-    if model is None or forecaster is None or body.series is None or len(body.series) > MOST_READ_AT_ONCE:
-        return None
-    return model, forecaster, sent_histories(forecaster, body.series)
 
 
 def find(model_id: str, body: SourcesBody, services: Services, asker: Principal, future: Futures = NO_FUTURES, held_out: int = 0) -> Found:
@@ -219,9 +204,9 @@ def find(model_id: str, body: SourcesBody, services: Services, asker: Principal,
         NotFoundError: there is no such model, or the dataset was deleted.
     """
 
-    def read(db: Session) -> _Model:
+    def read(db: Session) -> FoundModel:
         row = get_model(db, asker.owner, model_id)
-        return _Model(row.id, row.digest)
+        return FoundModel(row.id, row.digest)
 
     model = services.recent.read(("model", asker.owner, model_id), read)
     # Without a connection in hand: a load may take long, and others need the pool.
@@ -256,11 +241,16 @@ def forecast_bodies(forecasts: Sequence[Forecast], forecaster: Forecaster) -> li
             "unique_id": forecast.unique_id,
             "timestamps": _written(forecast.times.dtype.str, forecast.times.tobytes(), forecaster.time_kind),
             "mean": np.ascontiguousarray(forecast.mean),
-            "quantiles": {f"{level:g}": values.copy() for level, values in forecast.quantiles.items()},
+            "quantiles": {_named(level): np.ascontiguousarray(values) for level, values in forecast.quantiles.items()},
             "paths": np.ascontiguousarray(forecast.paths),
         }
         for forecast in forecasts
     ]
+
+
+@lru_cache(maxsize=256)
+def _named(level: float) -> str:
+    return f"{level:g}"
 
 
 @lru_cache(maxsize=64)

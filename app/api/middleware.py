@@ -21,32 +21,10 @@ UPLOAD = ("POST", "/v1/datasets")
 METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 
 
-class RequestIds:
-    """Gives each request an id: in its state, its failures and the header `X-Request-Id`."""
+class Accounted:
+    """Gives each request an id, in its state, its failures and the header `X-Request-Id`, and takes its time.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves a request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        request_id = new_request_id()
-        scope.setdefault("state", {})["request_id"] = request_id
-        named = (b"x-request-id", request_id.encode())
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), named]
-            await send(message)
-
-        with bound(request_id=request_id):
-            await self._app(scope, receive, send_with_id)
-
-
-class Timed:
-    """Takes the time until an answer begins; an event stream's end would say nothing.
+    The time is that until an answer begins; an event stream's end would say nothing.
 
     Args:
         app: what comes after it.
@@ -62,14 +40,28 @@ class Timed:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began_at = time.perf_counter()
+        began_at, request_id = time.perf_counter(), new_request_id()
+        scope.setdefault("state", {})["request_id"] = request_id
 
-        async def send_timed(message: Message) -> None:
+        async def send_told(message: Message) -> None:
             if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
                 self._observe(method_of(scope), template_of(scope), message["status"], time.perf_counter() - began_at)
             await send(message)
 
-        await self._app(scope, receive, send_timed)
+        await self._app(scope, receive, send_told)
+
+
+class Logged:
+    """Has each line of the log that a request writes bear its id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves a request."""
+        with bound(request_id=scope.get("state", {}).get("request_id")):
+            await self._app(scope, receive, send)
 
 
 class Traced:

@@ -3,17 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-UNWATCHED_SECONDS = 0.05
-"""Most answers are there by then, and nobody has to be asked whether they are still waited for."""
+WATCH_SECONDS = 0.1
+"""Who has waited through so long is asked whether they are still there; most answers are there sooner."""
 
-WATCH_SECONDS = 0.25
+GONE = "the client has gone"
 
 Result = TypeVar("Result")
+
+
+class Watch:
+    """Gives up what nobody waits for any more: one for all requests of an event loop, where a timer for each would cost more than it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[asyncio.Future[Any], Request] = {}
+        self._seen: set[asyncio.Future[Any]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Task[None] | None = None
+
+    def begin(self, waiting: asyncio.Future[Any], request: Request) -> None:
+        """From now on its client may go."""
+        self._waiting[waiting] = request
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._look)
+
+    def end(self, waiting: asyncio.Future[Any]) -> None:
+        """It has been waited for."""
+        del self._waiting[waiting]
+
+    def _look(self) -> None:
+        old = [waiting for waiting in self._waiting if waiting in self._seen]
+        self._seen = set(self._waiting)
+        loop = asyncio.get_running_loop()
+        if old and (self._asking is None or self._asking.done()):
+            self._asking = loop.create_task(self._ask(old))
+        self._timer = loop.call_later(WATCH_SECONDS, self._look) if self._seen else None
+
+    async def _ask(self, old: Sequence[asyncio.Future[Any]]) -> None:
+        for waiting in old:
+            request = self._waiting.get(waiting)
+            if request is not None and await request.is_disconnected():
+                waiting.cancel(GONE)
+
+
+_watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
 
 
 async def answer_of(request: Request, waiting: asyncio.Future[Result]) -> Result:
@@ -23,22 +62,14 @@ async def answer_of(request: Request, waiting: asyncio.Future[Result]) -> Result
         CancelledError: who asked was given up.
         ClientDisconnect: it has gone.
     """
-    loop, watching = asyncio.get_running_loop(), list[asyncio.Task[None]]()
-    # A timer that never goes off costs a tenth of a wait with a bound.
-    timer = loop.call_later(UNWATCHED_SECONDS, lambda: watching.append(loop.create_task(_give_up_with_client(request, waiting))))
+    loop = asyncio.get_running_loop()
+    watch = _watches.get(loop) or _watches.setdefault(loop, Watch())
+    watch.begin(waiting, request)
     try:
         return await waiting
-    except asyncio.CancelledError:
-        if any(task.done() for task in watching):
+    except asyncio.CancelledError as error:
+        if error.args == (GONE,):
             raise ClientDisconnect from None
         raise
     finally:
-        timer.cancel()
-        for task in watching:
-            task.cancel()
-
-
-async def _give_up_with_client(request: Request, waiting: asyncio.Future[Result]) -> None:
-    while not await request.is_disconnected():
-        await asyncio.sleep(WATCH_SECONDS)
-    waiting.cancel()
+        watch.end(waiting)

@@ -158,5 +158,4 @@ async def _client_gone(_: Request, __: Exception) -> Response:
 async def _unexpected(request: Request, _: Exception) -> Response:
     # The server logs the traceback; whoever asked gets an id to quote.
     error = BraidcastError("something went wrong here, not in your request; quote the request_id when you report it")
-    # Answered outside of our own middleware, which gives every other answer its id.
-    return problem(request, error, {"X-Request-Id": request.state.request_id})
+    return problem(request, error)

@@ -55,7 +55,7 @@ class BatchCounts:
     sizes: tuple[int, ...] = (0,) * (MOST_AT_ONCE.bit_length())
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(slots=True, eq=False)
 class _Asked:
     key: Hashable
     item: Any

@@ -39,6 +39,7 @@ class CacheCounts:
 @dataclass
 class _Entry:
     future: Future[Forecaster]
+    forecaster: Forecaster | None = None
     size_bytes: int = 0
     failed_at: float | None = None
     carrier: Carrier | None = None
@@ -86,11 +87,11 @@ class ForecasterCache:
         """A forecaster that is in memory; None where it would have to be waited for, or has failed."""
         with self._lock:
             entry = self._entries.get(digest)
-            if entry is None or not entry.future.done() or entry.failed_at is not None:
+            if entry is None or entry.forecaster is None:
                 return None
             self._entries.move_to_end(digest)
             self._counts.hits += 1
-        return entry.future.result()
+        return entry.forecaster
 
     def carrier(self, digest: str) -> Carrier:
         """What moves the states of a forecaster on, made once for each that is in memory.
@@ -126,7 +127,7 @@ class ForecasterCache:
             entry.future.set_exception(error)
             return
         with self._lock:
-            entry.size_bytes = size
+            entry.forecaster, entry.size_bytes = forecaster, size
             self._counts.loads += 1
             self._evict()
         entry.future.set_result(forecaster)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -228,7 +229,8 @@ class Forecaster:
         if length < (least := self.spec.least_context):
             sentence = f"series {history.unique_id!r} has {length} steps; the model looks back {least}: send at least so many"
             raise ForecastError(sentence, code="history_too_short", pointer=f"{place}/target")
-        if not np.isfinite(history.columns[TARGET][-self.context :]).any():
+        newest = history.columns[TARGET][-self.context :]
+        if not isfinite(newest[-1]) and not np.isfinite(newest).any():
             sentence = f"series {history.unique_id!r} has nothing observed in its last {self.context} steps; send some of them"
             raise ForecastError(sentence, code="nothing_observed", pointer=f"{place}/target")
         check_columns(self.reader, history.unique_id, history.columns, history.future, steps, place)
@@ -244,12 +246,13 @@ class Forecaster:
             if paths:
                 drawn = self.sample_windows(windows, paths)
         ahead = self.reader.frequency.times(anchor.newest[:, None] + self.reader.frequency.stride * np.arange(1, steps + 1))
+        by_level = [np.ascontiguousarray(quantiles[:, :steps, place]) for place in range(len(levels))]
         return [
             Forecast(
                 history.unique_id,
                 ahead[row],
                 mean[row, :steps],
-                {level: quantiles[row, :steps, place] for place, level in enumerate(levels)},
+                {level: values[row] for level, values in zip(levels, by_level, strict=True)},
                 drawn[row, :, :steps],
             )
             for row, history in enumerate(histories)

@@ -18,6 +18,9 @@ from app.nets.wrappers import Hidden
 LARGEST_LOOPED = 16
 """Rows up to which a whole context goes through numpy, for the cells that torch has no kernel for: their loop is Python's either way."""
 
+LARGEST_OF_KERNELS = 64
+"""Rows up to which a network of cells with kernels of their own is faster around them without torch's modules."""
+
 LARGEST_BY_CELL: Mapping[type[Cell], int] = {ElmanCell: 4, LstmCell: 4, GruCell: 64}
 """Rows up to which onnxruntime is faster than torch's kernel."""
 
@@ -84,12 +87,17 @@ class OperatorCell(PackedCell):
     def __init__(self, cell: Cell, operator: Operator) -> None:
         from app.nets.running import RunningOperator  # noqa: PLC0415 onnxruntime takes 24 MiB, which training does not need
 
-        super().__init__(cell, LARGEST_BY_CELL.get(type(cell), sys.maxsize))
+        super().__init__(cell, LARGEST_OF_KERNELS if type(cell) in LARGEST_BY_CELL else sys.maxsize)
+        self._largest = LARGEST_BY_CELL.get(type(cell), sys.maxsize)
         self._operator = RunningOperator(cell, operator)
 
     def step(self, sequence: Rows, state: State) -> tuple[Rows, State]:
         """See `PackedCell`."""
-        return self._operator.run(sequence, state)
+        if sequence.shape[1] <= self._largest:
+            return self._operator.run(sequence, state)
+        with torch.inference_mode():
+            hidden, after = self.cell(torch.from_numpy(sequence).transpose(0, 1), tuple(torch.from_numpy(part) for part in state))
+            return hidden.transpose(0, 1).numpy(), tuple(part.numpy() for part in after)
 
 
 def pack_cells(network: nn.Module) -> int:

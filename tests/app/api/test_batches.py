@@ -8,7 +8,7 @@ import pytest
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from app.api import forecasts, patience
+from app.api import forecasts, patience, quick
 from app.api.problems import CLIENT_GONE
 from app.forecasting import batcher as batcher_module
 from tests.app.api.conftest import Api, problem_of
@@ -76,12 +76,11 @@ def test_who_hangs_up_is_no_failure_of_ours(api: Api, monkeypatch: pytest.Monkey
 
     path = f"/v1/models/{add_model(api)}/forecasts"
     assert api.client.post(path, json=request_of(1)).status_code == 200
-    monkeypatch.setattr(forecasts, "answer_of", gone)
+    monkeypatch.setattr(quick if kind == "application/json" else forecasts, "answer_of", gone)
     assert api.client.post(path, json=request_of(1), headers={"Content-Type": kind}).status_code == CLIENT_GONE
 
 
 def test_an_answer_that_takes_long_is_waited_for_by_who_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "UNWATCHED_SECONDS", 0.001)
     monkeypatch.setattr(patience, "WATCH_SECONDS", 0.001)
 
     async def answered() -> int:
