@@ -59,15 +59,15 @@ def sent_histories(forecaster: Forecaster, series: Sequence[SeriesBody]) -> list
         History(
             unique_id=one.unique_id,
             start=_start(one.start, freq, forecaster, f"#/series/{position}/start"),
-            columns={
-                **{name: values_of(values) for name, values in one.past.items()},
-                **_codes(words, one),
-                TARGET: values_of(one.target),
-            },
-            future={name: values_of(values) for name, values in one.future.items()},
+            columns={**_values(one.past), **(_codes(words, one) if one.static else {}), TARGET: values_of(one.target)},
+            future=_values(one.future),
         )
         for position, one in enumerate(series)
     ]
+
+
+def _values(columns: Mapping[str, Numbers]) -> dict[str, Values]:
+    return {name: values_of(numbers) for name, numbers in columns.items()} if columns else {}
 
 
 def _codes(words: Mapping[str, tuple[str, ...]], series: SeriesBody) -> dict[str, Values]:

@@ -11,6 +11,7 @@ for all bodies before the next step: code that has just run takes a third of the
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Sequence
@@ -39,6 +40,8 @@ ROUTE = SimpleNamespace(path="/v1/models/{model_id}/forecasts")
 
 MOST_BYTES = 256 * 1024
 """Of a body: reading a longer one would keep those waiting whose batches are computed by the same thread."""
+
+log = logging.getLogger(__name__)
 
 Told = bytes | BraidcastError | None
 """An answer, what is wrong with a request, or nothing, where the route has to say."""
@@ -73,7 +76,8 @@ class QuickForecasts:
             scope["route"] = ROUTE
             await Response(status_code=CLIENT_GONE)(scope, receive, send)
             return
-        except Exception:  # noqa: BLE001 its route will fail as well, and its failures are logged and told
+        except Exception:
+            log.exception("A forecast failed before its route, which is asked now")
             told = None
         if told is None:
             await self._app(scope, _replayed(messages, receive), send)

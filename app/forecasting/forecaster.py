@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +47,7 @@ MOST_SAMPLES = 1_000_000
 """Numbers in the paths of one answer: some twenty megabytes of it."""
 
 
-@dataclass(frozen=True, eq=False)
-class Forecast:
+class Forecast(NamedTuple):
     """What comes after a history.
 
     Attributes:
@@ -107,6 +107,11 @@ class Forecaster:
     def context(self) -> int:
         """Steps it looks back."""
         return self.spec.context or 1
+
+    @cached_property
+    def least_context(self) -> int:
+        """Steps of a history that are enough."""
+        return self.spec.least_context
 
     @property
     def horizon(self) -> int:
@@ -226,8 +231,8 @@ class Forecaster:
             ForecastError: it is too short, or a column is missing or too short.
         """
         length = len(history.columns[TARGET])
-        if length < (least := self.spec.least_context):
-            sentence = f"series {history.unique_id!r} has {length} steps; the model looks back {least}: send at least so many"
+        if length < self.least_context:
+            sentence = f"series {history.unique_id!r} has {length} steps; the model looks back {self.least_context}: send at least so many"
             raise ForecastError(sentence, code="history_too_short", pointer=f"{place}/target")
         newest = history.columns[TARGET][-self.context :]
         if not isfinite(newest[-1]) and not np.isfinite(newest).any():

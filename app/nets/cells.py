@@ -68,6 +68,8 @@ class Cell(Recurrence, Drawn):
     states = 1
     """Tensors in its state."""
 
+    no_bias: Tensor
+
     def __init__(self, width: int, units: int, gates: int, hidden: int | None = None) -> None:
         super().__init__()
         self.units = units
@@ -119,7 +121,7 @@ class ElmanCell(Cell):
 
     def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
         """See `Recurrence`."""
-        weights = [self.input_weight, self.recurrent_weight, self.bias, self.get_buffer("no_bias")]
+        weights = [self.input_weight, self.recurrent_weight, self.bias, self.no_bias]
         output, hidden = self._kernel(sequence, state[0][None], weights, True, 1, 0.0, self.training, False, True)
         return output, (hidden[0],)
 
@@ -157,7 +159,7 @@ class LstmCell(Cell):
 
     def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
         """See `Recurrence`."""
-        weights = [self.input_weight, self.recurrent_weight, self.bias, self.get_buffer("no_bias")]
+        weights = [self.input_weight, self.recurrent_weight, self.bias, self.no_bias]
         before = [state[0][None], state[1][None]]
         output, hidden, memory = torch.lstm(sequence, before, weights, True, 1, 0.0, self.training, False, True)
         return output, (hidden[0], memory[0])

@@ -138,8 +138,8 @@ def _moments(values: Values) -> tuple[float, float]:
 def row_mean(values: Values) -> Values:
     """Mean of each row's observed values, 0 where there are none."""
     seen = np.isfinite(values)
-    counts = seen.sum(axis=1)
-    mean: Values = np.where(seen, values, 0.0).sum(axis=1) / np.maximum(counts, 1)
+    whole, counts = (values, max(values.shape[1], 1)) if seen.all() else (np.where(seen, values, 0.0), np.maximum(seen.sum(axis=1), 1))
+    mean: Values = whole.sum(axis=1) / counts
     return mean
 
 

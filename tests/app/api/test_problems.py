@@ -86,8 +86,10 @@ def test_what_nobody_expected_is_a_problem_that_says_nothing_of_the_inside(api: 
     body: dict[str, Any] = answer.json()
     assert "hunter2" not in answer.text
     assert "Traceback" not in answer.text
-    assert body["request_id"].startswith("req_")
+    assert body["request_id"] == answer.headers["x-request-id"]
     assert body["detail"] == "something went wrong here, not in your request; quote the request_id when you report it"
+    counted = 'braidcast_http_request_seconds_count{method="GET",route="/v1/broken",status="500"} 1.0'
+    assert counted in api.client.get("/metrics").text
 
 
 def test_every_answer_has_an_id(api: Api) -> None:

@@ -1,11 +1,15 @@
 """A forecast that is answered before the framework sees it is what the framework would answer, whatever is sent."""
 
 import json
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from app.api import forecasts
+from app.api import forecasts, quick
 from app.store import recent
 from tests.app.api.conftest import Api, problem_of
 from tests.app.api.trained import add_model
@@ -88,3 +92,49 @@ def test_a_body_that_comes_in_parts_is_read_whole(api: Api) -> None:
 def test_who_has_no_key_is_not_told_what_is_wrong_with_a_body(api: Api) -> None:
     answer = api.client.post("/v1/models/any/forecasts", content="{", headers={"Authorization": ""})
     assert problem_of(answer, 401)["errors"] == []
+
+
+def test_what_waited_together_is_read_together_and_each_gets_its_own(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent, "SECONDS", 600.0)
+    path, series = f"/v1/models/{add_model(api)}/forecasts", BODY["series"][0]
+    bodies: list[dict[str, Any]] = [
+        {"series": [series | {"unique_id": "a"}]},
+        {"series": [series | {"unique_id": "b"}], "horizon": 1},
+        {"series": [series | {"start": "in March"}]},
+        {"series": [series | {"target": [1.0]}]},
+        {"series": [series | {"unique_id": "c", "target": [7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]}, series]},
+        {"series": "none"},
+    ]
+    alone = [api.client.post(path, json=body) for body in bodies]
+    done, before = threading.Event(), api.services.batcher.counts()
+    api.services.batcher.submit("something else", None, lambda items: [done.wait() for _ in items])
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        answers = [pool.submit(api.client.post, path, json=body) for body in bodies]
+        while api.services.batcher.counts().waiting < len(bodies):
+            time.sleep(0.01)
+        done.set()
+    together = [answer.result() for answer in answers]
+    assert [answer.status_code for answer in together] == [200, 200, 422, 422, 200, 422]
+    for one, other in zip(alone, together, strict=True):
+        assert one.json().get("forecasts") == other.json().get("forecasts")
+        assert one.json().get("errors") == other.json().get("errors")
+    counts = api.services.batcher.counts()
+    assert (counts.batches - before.batches, counts.requests - before.requests) == (2, 1 + len(bodies))
+
+
+def test_a_long_body_is_left_to_the_route(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quick, "MOST_BYTES", 100)
+    monkeypatch.setattr(quick, "forecasts_told", None)
+    path = f"/v1/models/{add_model(api)}/forecasts"
+    assert [api.client.post(path, json=BODY).status_code for _ in range(2)] == [200, 200]
+
+
+def test_a_failure_of_the_quick_way_is_logged_and_its_route_answers(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = f"/v1/models/{add_model(api)}/forecasts"
+    usual = api.client.post(path, json=BODY).json()["forecasts"]
+    monkeypatch.setattr(quick, "forecasts_told", None)
+    with caplog.at_level(logging.ERROR):
+        assert api.client.post(path, json=BODY).json()["forecasts"] == usual
+    assert "before its route" in caplog.text

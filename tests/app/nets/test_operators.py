@@ -48,21 +48,27 @@ def test_a_cell_that_no_operator_equals_has_none() -> None:
     assert operator_of(MinGruCell(WIDTH, UNITS)) is None
 
 
-def test_more_rows_than_pay_go_through_the_cell_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_rows_than_pay_go_through_torchs_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     cell = drawn(CELLS["lstm"])
     operator = operator_of(cell)
     assert operator is not None
     packed = OperatorCell(cell, operator)
-    seen: list[int] = []
-    step = packed.step
+    seen: dict[str, list[int]] = {"step": [], "operator": []}
+    step, run = packed.step, RunningOperator.run
 
-    def watched(sequence: Rows, state: State) -> tuple[Rows, State]:
-        seen.append(sequence.shape[1])
+    def watched_step(sequence: Rows, state: State) -> tuple[Rows, State]:
+        seen["step"].append(sequence.shape[1])
         return step(sequence, state)
 
-    monkeypatch.setattr(packed, "step", watched)
+    def watched_run(self: RunningOperator, sequence: Rows, state: State) -> tuple[Rows, State]:
+        seen["operator"].append(sequence.shape[1])
+        return run(self, sequence, state)
+
+    monkeypatch.setattr(packed, "step", watched_step)
+    monkeypatch.setattr(RunningOperator, "run", watched_run)
     with torch.inference_mode():
-        for rows in (1, 4, 5):
+        for rows in (1, 4, 5, 64, 65):
             sequence = torch.randn(rows, STEPS, WIDTH)
-            torch.testing.assert_close(packed(sequence, cell.start(sequence))[0], cell(sequence, cell.start(sequence))[0])
-    assert seen == [1, 4]
+            found, wanted = packed(sequence, cell.start(sequence)), cell(sequence, cell.start(sequence))
+            torch.testing.assert_close(found, wanted)
+    assert seen == {"step": [1, 4, 5, 64], "operator": [1, 4]}
