@@ -35,9 +35,10 @@ def begun(
         units: see `StepReader.begin`.
     """
     frequency, lengths = reader.frequency, np.array([len(history.columns[TARGET]) for history in histories], dtype=np.int64)
-    newest = frequency.ordinals(as_times([history.start for history in histories])) + frequency.stride * (lengths - 1)
-    since = [history.first_observed if reader.reads_age else 0 for history in histories]
-    born = newest - frequency.stride * (lengths - 1 - np.array(since, dtype=np.int64))
+    starts = frequency.ordinals(as_times([history.start for history in histories]))
+    newest, born = starts + frequency.stride * (lengths - 1), starts
+    if reader.reads_age:
+        born = starts + frequency.stride * np.array([history.first_observed for history in histories], dtype=np.int64)
     columns = {name: _newest(histories, name, reader.steps) for name in (TARGET, *reader.covariates, *reader.statics)}
     return reader.begin(columns, future, newest, born, units)
 

@@ -132,16 +132,19 @@ def _point(head: PointHead) -> Read:
     residuals = None if head.residuals is None else _numbers(head.residuals)
 
     @lru_cache(maxsize=64)
-    def away(levels: tuple[float, ...]) -> Values | np.float64:
-        """How far each level is from the forecast, [horizon, level]."""
-        return np.float64(0) if residuals is None else _between(residuals.astype(np.float64), *_places(RESIDUAL_LEVELS, levels))
+    def away(levels: tuple[float, ...]) -> Values:
+        """How far the forecast, first, and each level are from it, [horizon, 1 + level]."""
+        if residuals is None:
+            return np.zeros((1, 1 + len(levels)))
+        found = _between(residuals.astype(np.float64), *_places(RESIDUAL_LEVELS, levels))
+        return np.concatenate([np.zeros((len(found), 1)), found], axis=1)
 
     def read(raw: Rows, levels: tuple[float, ...], units: Units) -> tuple[Values, Values]:
-        forecast = raw.astype(np.float64)
-        mean = units.whole(forecast)[..., 0]
+        found = units.whole(raw.astype(np.float64) + away(levels))
+        mean = found[..., 0]
         if units.is_log and residuals is not None and head.is_of_means:
             mean = mean * np.exp(units.factor[..., None] * residuals).mean(axis=2)
-        return mean, units.whole(forecast + np.zeros(len(levels)) + away(levels))
+        return mean, found[..., 1:]
 
     return read
 

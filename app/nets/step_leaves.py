@@ -95,10 +95,10 @@ def _layer(module: Layer) -> Step:
 
 def _packed_layer(module: Layer, cell: PackedCell) -> Step:
     place, joined = module.place, _joined(module)
-    begun = [numbers(part) for part in cell.start(torch.zeros(1, 1, 1))]
+    begun = tuple(numbers(part) for part in cell.start(torch.zeros(1, 1, 1)))
 
     def stretch(rows: Rows, run: Pass) -> Rows:
-        state = run.before.get(place) or tuple(np.repeat(part, rows.shape[1], axis=0) for part in begun)
+        state = run.before.get(place) or (begun if rows.shape[1] == 1 else tuple(np.repeat(part, rows.shape[1], axis=0) for part in begun))
         given, run.after[place] = cell.step(rows, state)
         return joined(rows, given, run)
 
