@@ -89,6 +89,9 @@ ROUTERS = (
 )
 """One module per noun, each with its `router`; a request is matched with one after another, so what has to be fast comes first."""
 
+COLLECTED_AFTER = (10_000, 10, 10)
+"""Of garbage: by default every batch of forecasts is looked through once, and everything once a second, for garbage that hardly any has."""
+
 DESCRIPTION = "Trains and serves recurrent forecasters that you design. Every answer but /health wants `Authorization: Bearer bc_...`."
 
 
@@ -163,6 +166,7 @@ def _lifespan(services: Services, *, is_alone: bool) -> Callable[[FastAPI], Abst
             # Half a million objects of what is imported, which stay: looked through again and again they cost a tenth of all time.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(*COLLECTED_AFTER)
         yield
         app.state.probes.close()
         services.batcher.close()

@@ -157,6 +157,7 @@ class Exposition:
             buckets=LATENCY_SECONDS,
             registry=self._registry,
         )
+        self._by_labels: dict[tuple[str, str, int], Histogram] = {}
         self._unfolded: deque[tuple[str, str, int, float]] = deque()
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -174,7 +175,10 @@ class Exposition:
         with suppress(IndexError):  # another thread may have taken the last one
             while self._unfolded:
                 method, route, status, seconds = self._unfolded.popleft()
-                self._requests.labels(method, route, str(status)).observe(seconds)
+                labels = method, route, status
+                if (found := self._by_labels.get(labels)) is None:
+                    found = self._by_labels[labels] = self._requests.labels(method, route, str(status))
+                found.observe(seconds)
 
 
 async def exposition_of(request: Request) -> Exposition:

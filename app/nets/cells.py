@@ -95,6 +95,30 @@ class Cell(Recurrence, Drawn):
         return tuple(sequence.new_zeros(sequence.shape[0], self.units) for _ in range(self.states))
 
 
+class KernelCell(Cell):
+    """A cell that torch has a kernel for, with both of a kernel's biases."""
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """What the kernel takes."""
+        return [self.input_weight, self.recurrent_weight, self.bias, self.no_bias]
+
+    @abstractmethod
+    def kernel(self, sequence: Tensor, state: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
+        """Steps through time.
+
+        Args:
+            sequence: [batch, time, width], or [time, batch, width].
+            state: before the first step.
+            weights: of the cell.
+            is_by_time: whether the sequence's first axis is time, and so that of what is returned.
+        """
+
+    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
+        """See `Recurrence`."""
+        return self.kernel(sequence, state, self.weights)
+
+
 def chrono_bias(units: int, longest: int) -> Float[Tensor, " units"]:
     """Biases of a gate that keeps what it has: log of U[1, longest - 1] (Tallec and Ollivier 2018).
 
@@ -105,7 +129,7 @@ def chrono_bias(units: int, longest: int) -> Float[Tensor, " units"]:
     return torch.empty(units).uniform_(1.0, float(max(longest, 3) - 1)).log()
 
 
-class ElmanCell(Cell):
+class ElmanCell(KernelCell):
     """h_t = f(W x_t + U h_{t-1} + b), f tanh or relu (Elman 1990).
 
     Args:
@@ -119,14 +143,13 @@ class ElmanCell(Cell):
         self.activation = activation
         self._kernel = torch.rnn_tanh if activation == "tanh" else torch.rnn_relu
 
-    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
-        """See `Recurrence`."""
-        weights = [self.input_weight, self.recurrent_weight, self.bias, self.no_bias]
-        output, hidden = self._kernel(sequence, state[0][None], weights, True, 1, 0.0, self.training, False, True)
+    def kernel(self, sequence: Tensor, state: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
+        """See `KernelCell`."""
+        output, hidden = self._kernel(sequence, state[0][None], weights, True, 1, 0.0, self.training, False, not is_by_time)
         return output, (hidden[0],)
 
 
-class LstmCell(Cell):
+class LstmCell(KernelCell):
     """Gates i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of W x_t + U h_{t-1} + b; c_t = f c_{t-1} + i g; h_t = o tanh(c_t).
 
     Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000), whose bias begins at 1. Of chrono initialisation (Tallec
@@ -157,11 +180,10 @@ class LstmCell(Cell):
         """See `Recurrence`: zeros."""
         return sequence.new_zeros(sequence.shape[0], self.hidden), sequence.new_zeros(sequence.shape[0], self.units)
 
-    def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
-        """See `Recurrence`."""
-        weights = [self.input_weight, self.recurrent_weight, self.bias, self.no_bias]
+    def kernel(self, sequence: Tensor, state: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
+        """See `KernelCell`."""
         before = [state[0][None], state[1][None]]
-        output, hidden, memory = torch.lstm(sequence, before, weights, True, 1, 0.0, self.training, False, True)
+        output, hidden, memory = torch.lstm(sequence, before, weights, True, 1, 0.0, self.training, False, not is_by_time)
         return output, (hidden[0], memory[0])
 
 

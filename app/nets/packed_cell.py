@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from app.nets.cells import Cell, CellState, ElmanCell, GruCell, LstmCell, Recurrence, Sequence
+from app.nets.cells import Cell, CellState, ElmanCell, GruCell, KernelCell, LstmCell, Recurrence, Sequence
 from app.nets.operators import Operator, operator_of
 from app.nets.packed import Rows, State, pack
 from app.nets.wrappers import Hidden
@@ -89,15 +89,18 @@ class OperatorCell(PackedCell):
 
         super().__init__(cell, LARGEST_OF_KERNELS if type(cell) in LARGEST_BY_CELL else sys.maxsize)
         self._largest = LARGEST_BY_CELL.get(type(cell), sys.maxsize)
+        self._kernel = cell.kernel if isinstance(cell, KernelCell) else None
+        self._weights = [part.detach() for part in cell.weights] if isinstance(cell, KernelCell) else []
         self._operator = RunningOperator(cell, operator)
 
     def step(self, sequence: Rows, state: State) -> tuple[Rows, State]:
         """See `PackedCell`."""
-        if sequence.shape[1] <= self._largest:
+        if sequence.shape[1] <= self._largest or self._kernel is None:
             return self._operator.run(sequence, state)
         with torch.inference_mode():
-            hidden, after = self.cell(torch.from_numpy(sequence).transpose(0, 1), tuple(torch.from_numpy(part) for part in state))
-            return hidden.transpose(0, 1).numpy(), tuple(part.numpy() for part in after)
+            before = tuple(torch.from_numpy(part) for part in state)
+            hidden, after = self._kernel(torch.from_numpy(sequence), before, self._weights, is_by_time=True)
+            return hidden.numpy(), tuple(part.numpy() for part in after)
 
 
 def pack_cells(network: nn.Module) -> int:
