@@ -89,8 +89,9 @@ ROUTERS = (
 )
 """One module per noun, each with its `router`; a request is matched with one after another, so what has to be fast comes first."""
 
-COLLECTED_AFTER = (10_000, 10, 10)
-"""Of garbage: by default every batch of forecasts is looked through once, and everything once a second, for garbage that hardly any has."""
+COLLECTED_AFTER = (10_000, 5, 2)
+"""Thresholds of garbage collection: by default it goes through every batch of forecasts, which leave none. A model that was let go of does,
+and all is gone through after as many new objects as by default."""
 
 DESCRIPTION = "Trains and serves recurrent forecasters that you design. Every answer but /health wants `Authorization: Bearer bc_...`."
 
