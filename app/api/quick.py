@@ -33,6 +33,7 @@ from app.api.services import Services
 from app.errors import BraidcastError
 from app.forecasting.forecaster import Forecaster
 from app.forecasting.histories import History
+from app.logs import bound
 
 ASKED = re.compile(r"/v1/models/(?P<model_id>[^/\0]+)/forecasts")
 
@@ -77,7 +78,8 @@ class QuickForecasts:
             await Response(status_code=CLIENT_GONE)(scope, receive, send)
             return
         except Exception:
-            log.exception("A forecast failed before its route, which is asked now")
+            with bound(request_id=request.state.request_id):
+                log.exception("A forecast failed before its route, which is asked now")
             told = None
         if told is None:
             await self._app(scope, _replayed(messages, receive), send)

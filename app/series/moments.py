@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -33,9 +32,8 @@ def write_moments(times: Times, kind: TimeKind) -> list[str | int]:
     return [text + zone for text in texts]
 
 
-@lru_cache(maxsize=1024, typed=True)
 def read_moment(value: str | int, kind: TimeKind) -> Moment:
-    """One time of a request, in the kind of its dataset: UTC for `zoned`. Many ask of the same ones, which are read once.
+    """One time of a request, in the kind of its dataset: UTC for `zoned`.
 
     Raises:
         SeriesError: when it is not written so.
