@@ -158,11 +158,11 @@ class Exposition:
             registry=self._registry,
         )
         self._by_labels: dict[tuple[str, str, int], Histogram] = {}
-        self._unfolded: deque[tuple[str, str, int, float]] = deque()
+        self._unfolded: deque[tuple[tuple[str, str, int], float]] = deque()
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts a request; `route` is its template, never an id."""
-        self._unfolded.append((method, route, status, seconds))
+        self._unfolded.append(((method, route, status), seconds))
         if len(self._unfolded) >= FOLDED_AT_ONCE:
             self._fold()
 
@@ -174,10 +174,9 @@ class Exposition:
     def _fold(self) -> None:
         with suppress(IndexError):  # another thread may have taken the last one
             while self._unfolded:
-                method, route, status, seconds = self._unfolded.popleft()
-                labels = method, route, status
+                labels, seconds = self._unfolded.popleft()
                 if (found := self._by_labels.get(labels)) is None:
-                    found = self._by_labels[labels] = self._requests.labels(method, route, str(status))
+                    found = self._by_labels[labels] = self._requests.labels(*labels)
                 found.observe(seconds)
 
 

@@ -59,15 +59,11 @@ def sent_histories(forecaster: Forecaster, series: Sequence[SeriesBody]) -> list
         History(
             unique_id=one.unique_id,
             start=_start(one.start, freq, forecaster, f"#/series/{position}/start"),
-            columns={**_values(one.past), **(_codes(words, one) if one.static else {}), TARGET: values_of(one.target)},
-            future=_values(one.future),
+            columns={**columns_sent(one.past), **_codes(words, one), TARGET: values_of(one.target)},
+            future=columns_sent(one.future),
         )
         for position, one in enumerate(series)
     ]
-
-
-def _values(columns: Mapping[str, Numbers]) -> dict[str, Values]:
-    return {name: values_of(numbers) for name, numbers in columns.items()} if columns else {}
 
 
 def _codes(words: Mapping[str, tuple[str, ...]], series: SeriesBody) -> dict[str, Values]:
@@ -81,6 +77,11 @@ def _codes(words: Mapping[str, tuple[str, ...]], series: SeriesBody) -> dict[str
 def values_of(numbers: Numbers) -> Values:
     """Numbers of a request, NaN where missing."""
     return np.array(numbers, dtype=np.float64)
+
+
+def columns_sent(columns: Mapping[str, Numbers]) -> dict[str, Values]:
+    """Columns of a request, by their names."""
+    return {name: values_of(numbers) for name, numbers in columns.items()}
 
 
 def _start(value: str | int, freq: Frequency, forecaster: Forecaster, pointer: str) -> Moment:
@@ -137,4 +138,4 @@ def _stored(panel: Panel, forecaster: Forecaster, unique_id: str, sent: Mapping[
         raise ForecastError(sentence, code="held_out", pointer="#/held_out")
     end -= held_out
     known = History(unique_id, panel.start(series), columns, {}).at(end, ahead if end < len(columns[TARGET]) else ())
-    return replace(known, future={**known.future, **{name: values_of(values) for name, values in sent.items()}})
+    return replace(known, future={**known.future, **columns_sent(sent)})

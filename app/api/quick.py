@@ -44,9 +44,6 @@ MOST_BYTES = 256 * 1024
 
 log = logging.getLogger(__name__)
 
-Told = bytes | BraidcastError | None
-"""An answer, what is wrong with a request, or nothing, where the route has to say."""
-
 
 class QuickForecasts:
     """Answers forecasts for which nothing has to be read.
@@ -70,12 +67,11 @@ class QuickForecasts:
         messages, request = await _received(receive), Request(scope, receive)
         sent = _Sent(b"".join(message.get("body", b"") for message in messages), began_at, time.perf_counter())
         try:
-            told: Told = await answer_of(request, self._services.batcher.ask(known, sent, partial(_told, known)))
-        except BraidcastError as error:  # too many wait
-            told = error
-        except ClientDisconnect:
+            told = await answer_of(request, self._services.batcher.ask(known, sent, partial(_told, known)))
+        except (BraidcastError, ClientDisconnect) as error:
             scope["route"] = ROUTE
-            await Response(status_code=CLIENT_GONE)(scope, receive, send)
+            answer = problem(request, error) if isinstance(error, BraidcastError) else Response(status_code=CLIENT_GONE)
+            await answer(scope, receive, send)
             return
         except Exception:
             with bound(request_id=request.state.request_id):
@@ -85,9 +81,6 @@ class QuickForecasts:
             await self._app(scope, _replayed(messages, receive), send)
             return
         scope["route"] = ROUTE
-        if isinstance(told, BraidcastError):
-            await problem(request, told)(scope, receive, send)
-            return
         headers = [(b"content-length", b"%d" % len(told)), (b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": told})
@@ -123,24 +116,22 @@ class _Sent(NamedTuple):
     asked_at: float
 
 
-def _told(known: _Known, sent: Sequence[_Sent]) -> list[Told]:
-    """The answers to some bodies that are about the same model."""
-    bodies = [_read(one.content) for one in sent]
-    told: list[Told] = [None] * len(sent)
+def _told(known: _Known, sent: Sequence[_Sent]) -> list[bytes | None]:
+    """The answers to some bodies that are about the same model; None where the route has to give it.
+
+    Raises:
+        ForecastError: a series cannot be forecast. More bodies than one are asked again each alone, and then the error is its own.
+    """
     alike: dict[Asked, dict[int, list[History]]] = {}
-    for place, body in enumerate(bodies):
+    for place, body in enumerate([_read(one.content) for one in sent]):
         if body is not None:
-            try:
-                alike.setdefault(asked_of(body), {})[place] = sent_histories(known.forecaster, body.series or [])
-            except BraidcastError as error:
-                told[place] = error
+            alike.setdefault(asked_of(body), {})[place] = sent_histories(known.forecaster, body.series or [])
+    told: list[bytes | None] = [None] * len(sent)
     for asked, histories in alike.items():
-        found = _forecasts(known.forecaster, asked, [*histories.values()])
+        found = forecasts_told(known.forecaster, asked, [(own, None) for own in histories.values()])
         for place, forecasts in zip(histories, found, strict=True):
-            if isinstance(forecasts, BraidcastError):
-                told[place] = forecasts
-            else:
-                told[place] = forecasts_body(known.model.id, known.forecaster, forecasts, *sent[place][1:])
+            one = sent[place]
+            told[place] = forecasts_body(known.model.id, known.forecaster, forecasts, one.began_at, one.asked_at)
     return told
 
 
@@ -152,14 +143,6 @@ def _read(content: bytes) -> ForecastRequest | None:
     except ValueError:  # no JSON, or not as it should be
         return None
     return body if body.series is not None and len(body.series) <= MOST_READ_AT_ONCE else None
-
-
-def _forecasts(forecaster: Forecaster, asked: Asked, histories: Sequence[list[History]]) -> list[bytes | BraidcastError]:
-    """Forecasts of each of some requests as they are told; what is wrong with one is told of that one alone."""
-    try:
-        return [*forecasts_told(forecaster, asked, [(own, None) for own in histories])]
-    except BraidcastError as error:
-        return [error] if len(histories) == 1 else [told for own in histories for told in _forecasts(forecaster, asked, [own])]
 
 
 async def _received(receive: Receive) -> list[Message]:

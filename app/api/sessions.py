@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from app.api.access import Asker
 from app.api.bodies import Id, StrictBody
 from app.api.forecasts import ForecastBody, LevelPercent, Quantile, forecast_bodies
-from app.api.histories import Numbers, SeriesBody, sent_histories, values_of
+from app.api.histories import Numbers, SeriesBody, columns_sent, sent_histories, values_of
 from app.api.pages import DEFAULT_LIMIT, After, Limit, PageOf, page_body
 from app.api.services import Served, Services
 from app.errors import ConflictError, ForecastError
@@ -144,7 +144,7 @@ def observe(session_id: Id, body: ObservationRequest, services: Served, asker: A
 
 def _observed(services: Services, session: Carried, body: ObservationRequest) -> Arrays:
     carrier = services.forecasters.carrier(session.digest)
-    told = Observation(values_of(body.target), *({name: values_of(own) for name, own in part.items()} for part in (body.past, body.future)))
+    told = Observation(values_of(body.target), columns_sent(body.past), columns_sent(body.future))
 
     def run(items: Sequence[tuple[Arrays, Observation]]) -> list[Arrays]:
         moved = carrier.observe(join([state for state, _ in items]), [observation for _, observation in items])

@@ -65,7 +65,7 @@ def judge(forecaster: Forecaster, histories: Sequence[History], level: float, st
     cutoffs = [_cutoffs(forecaster, history, steps, last) for history in histories]
     for place, (history, own) in enumerate(zip(histories, cutoffs, strict=True)):
         if not len(own):
-            values, least = len(history.columns[TARGET]), forecaster.spec.least_context
+            values, least = len(history.columns[TARGET]), forecaster.least_context
             sentence = f"series {history.unique_id!r} has {values} steps; the model looks back {least} and judges {steps} after them"
             raise ForecastError(f"{sentence}: send at least {least + steps}", code="history_too_short", pointer=f"#/series/{place}/target")
     if (count := sum(len(own) for own in cutoffs)) > MOST_CUTOFFS:
@@ -83,7 +83,7 @@ def _cutoffs(forecaster: Forecaster, history: History, steps: int, last: int | N
     target = history.columns[TARGET]
     back = len(target) if last is None else min(last, len(target))
     positions = np.arange(len(target) - steps, len(target) - back - steps, -steps, dtype=np.int64)[::-1]
-    positions = positions[positions >= forecaster.spec.least_context]
+    positions = positions[positions >= forecaster.least_context]
     observed = np.concatenate([[0], np.cumsum(np.isfinite(target))])
     return positions[observed[positions] > observed[np.maximum(positions - forecaster.context, 0)]]
 

@@ -106,7 +106,7 @@ class StepReader:
         covariates = {name: filled_windows(values[:, -context:]) for name, values in self._scaling.apply(seen).items()}
         last = self._last(filled, covariates)
         statics = np.array([columns[name][:, -1] for name in self.statics]).reshape(-1, histories).T
-        anchor = Anchor(units.shift, units.scale, row_mean(filled), tail[:, -self.tail_steps :], last, statics, newest, born)
+        anchor = Anchor(units.shift, units.scale, filled.mean(axis=1), tail[:, -self.tail_steps :], last, statics, newest, born)
         return self._inputs(anchor, tail, filled, covariates, -context), anchor
 
     def step(self, anchor: Anchor, target: Values, columns: Mapping[str, Values]) -> tuple[Inputs, Anchor]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -89,8 +90,7 @@ class OperatorCell(PackedCell):
 
         super().__init__(cell, LARGEST_OF_KERNELS if type(cell) in LARGEST_BY_CELL else sys.maxsize)
         self._largest = LARGEST_BY_CELL.get(type(cell), sys.maxsize)
-        self._kernel = cell.kernel if isinstance(cell, KernelCell) else None
-        self._weights = [part.detach() for part in cell.weights] if isinstance(cell, KernelCell) else []
+        self._kernel = _kernel_of(cell) if isinstance(cell, KernelCell) else None
         self._operator = RunningOperator(cell, operator)
 
     def step(self, sequence: Rows, state: State) -> tuple[Rows, State]:
@@ -99,8 +99,13 @@ class OperatorCell(PackedCell):
             return self._operator.run(sequence, state)
         with torch.inference_mode():
             before = tuple(torch.from_numpy(part) for part in state)
-            hidden, after = self._kernel(torch.from_numpy(sequence), before, self._weights, is_by_time=True)
+            hidden, after = self._kernel(torch.from_numpy(sequence), before)
             return hidden.numpy(), tuple(part.numpy() for part in after)
+
+
+def _kernel_of(cell: KernelCell) -> Callable[[Tensor, CellState], tuple[Tensor, CellState]]:
+    """A cell's kernel with its weights at hand: a module looks each of them up again at every call."""
+    return partial(cell.kernel, weights=[part.detach() for part in cell.weights], is_by_time=True)
 
 
 def pack_cells(network: nn.Module) -> int:
