@@ -27,7 +27,8 @@ import torch
 from app.demo.service import OwnService
 from app.forecasting.carried import Carrier
 from app.forecasting.checkpoint import load
-from app.forecasting.forecaster import Forecast, Forecaster
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.forecasts import Forecast
 from app.forecasting.histories import History
 from app.forecasting.observations import Observation
 from bench.servers import CONTEXT, HORIZON

@@ -23,7 +23,7 @@ from app.forecasting.parts import Part, frame_of, load_part, write_file
 from app.forecasting.windows import columns_of, statics_of
 from app.series.categories import encode_categories
 from app.series.chunks import chunks_of
-from app.series.frequency import as_times, parse_frequency
+from app.series.frequency import parse_frequency
 from app.series.panel import TARGET, Panel, panel_of
 from app.spec.panel_forecast import forecast_plan
 from app.store.leases import Claim, finish
@@ -103,12 +103,12 @@ class ForecastAttempt(Attempt):
         panel = panel_of(encode_categories(frame, statics_of(spec)), parse_frequency(self._claim.freq), columns_of(spec))
         histories, left_out = self._histories(panel)
         found = [np.empty((0, plan.horizon, 1 + len(plan.levels)))]
-        starts = []
+        starts = [np.empty(0, dtype=np.int64)]
         for begin in range(0, len(histories), LARGEST_BATCH):
             self._heed()
             forecasts = self._forecaster.predict(histories[begin : begin + LARGEST_BATCH], plan.levels, plan.horizon)
-            found += [np.column_stack([one.mean, *(one.quantiles[level] for level in plan.levels)])[None] for one in forecasts]
-            starts += [one.times[0] for one in forecasts]
+            found.append(forecasts.values.swapaxes(1, 2))
+            starts.append(forecasts.times[:, 0].astype(np.int64))
             self._ledger.note(self._progress(first + frame.height * (begin + len(forecasts)) / max(len(histories), 1)))
         told = {
             # Parts of one job are no other's, which may be about to drop its own.
@@ -117,7 +117,7 @@ class ForecastAttempt(Attempt):
             "examples": left_out[:MOST_EXAMPLES],
             "seconds": self._seconds(),
         }
-        return Part(tuple(one.unique_id for one in histories), as_times(starts).astype(np.int64), np.concatenate(found), told)
+        return Part(tuple(one.unique_id for one in histories), np.concatenate(starts), np.concatenate(found), told)
 
     def _histories(self, panel: Panel) -> tuple[list[History], list[dict[str, str]]]:
         """The series that can be forecast, and why the others cannot."""

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from app.api.bodies import StrictBody
 from app.api.services import Services
 from app.errors import ForecastError, SeriesError
-from app.forecasting.forecaster import Forecaster, Values
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.forecasts import Values
 from app.forecasting.histories import History
 from app.forecasting.windows import columns_of, future_columns_of, statics_of
 from app.series.categories import code_of, encode_categories

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
@@ -164,7 +163,7 @@ def forecast(session_id: Id, services: Served, asker: Asker, query: Annotated[Fo
 
     def run(items: Sequence[tuple[Arrays, str]]) -> list[bytes]:
         found = carrier.forecast(join([state for state, _ in items]), [unique_id for _, unique_id in items], levels, query.horizon)
-        return [orjson.dumps(one, option=orjson.OPT_SERIALIZE_NUMPY) for one in forecast_bodies(found, carrier.forecaster)]
+        return forecast_bodies(found, carrier.forecaster.time_kind)
 
     key = ("carried", session.digest, levels, query.horizon)
     content = services.batcher.submit(key, (load_state(session.state), session.unique_id), run).result()

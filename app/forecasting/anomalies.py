@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import ForecastError
-from app.forecasting.forecaster import Forecaster, Values
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.forecasts import Values
 from app.forecasting.histories import History
 from app.forecasting.windows import future_columns_of
 from app.series.frequency import Times
@@ -94,7 +95,6 @@ def _judged(forecaster: Forecaster, history: History, cutoffs: npt.NDArray[np.in
         history = replace(history, running=history.units(scaling.target))
     forecasts = forecaster.predict([history.at(int(cutoff), ahead, steps) for cutoff in cutoffs], bounds, steps)
     places = (cutoffs[:, None] + np.arange(steps)).ravel()
-    low, high = (np.concatenate([one.quantiles[bound] for one in forecasts]) for bound in bounds)
-    times = np.concatenate([one.times for one in forecasts])
-    mean = np.concatenate([one.mean for one in forecasts])
-    return Judged(history.unique_id, times, history.columns[TARGET][places], mean, low, high)
+    low, high = (forecasts.quantile(bound).ravel() for bound in bounds)
+    target = history.columns[TARGET][places]
+    return Judged(history.unique_id, forecasts.times.ravel(), target, forecasts.mean.ravel(), low, high)

@@ -22,7 +22,8 @@ from torch import Tensor
 
 from app.errors import ForecastError
 from app.forecasting.batches import Windows
-from app.forecasting.forecaster import Forecast, Forecaster, Values
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.forecasts import Forecasts, Values
 from app.forecasting.gathering import windows_behind
 from app.forecasting.histories import History
 from app.forecasting.observations import Ahead, Observation, known_ahead, told_by
@@ -128,9 +129,7 @@ class Carrier:
                 moved |= _after(number, network, *network.begin(tensors, _tensors(before), _about(state)))
         return moved
 
-    def forecast(
-        self, state: Arrays, unique_ids: Sequence[str], levels: Sequence[float] = (), horizon: int | None = None
-    ) -> list[Forecast]:
+    def forecast(self, state: Arrays, unique_ids: Sequence[str], levels: Sequence[float] = (), horizon: int | None = None) -> Forecasts:
         """Forecasts of sessions from their states.
 
         Args:
@@ -158,17 +157,7 @@ class Carrier:
             windows = self._windows(anchor, future)
             with torch.inference_mode():
                 mean, quantiles = combined([self._forecast(number, one, state, windows, levels) for number, one in enumerate(members)])
-        frequency, no_paths = self.reader.frequency, np.empty((0, steps))
-        return [
-            Forecast(
-                unique_id,
-                frequency.times(anchor.newest[row] + frequency.stride * np.arange(1, steps + 1)),
-                mean[row, :steps],
-                {level: quantiles[row, :steps, place] for place, level in enumerate(levels)},
-                no_paths,
-            )
-            for row, unique_id in enumerate(unique_ids)
-        ]
+        return Forecasts.of(unique_ids, self.reader.times_ahead(anchor, steps), mean, quantiles, levels)
 
     def _windows(self, anchor: Anchor, future: Mapping[str, Values]) -> Windows:
         """The horizon of sessions; of the inputs only those that never change."""

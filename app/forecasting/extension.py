@@ -17,17 +17,17 @@ import numpy as np
 
 from app.errors import ForecastError
 from app.forecasting.demands import check_columns
-from app.forecasting.forecaster import Forecast, Forecaster, Values
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.forecasts import Forecasts, Values
 from app.forecasting.histories import History
 from app.forecasting.windows import covariates_of, future_columns_of, statics_of
-from app.series.frequency import as_times, parse_frequency
 from app.series.panel import TARGET
 
 MOST_HORIZONS = 20
 """Trained horizons in one forecast: each costs one for the mean and for every quantile, and says less than the one before."""
 
 
-def extended(forecaster: Forecaster, histories: Sequence[History], levels: Sequence[float], horizon: int) -> list[Forecast]:
+def extended(forecaster: Forecaster, histories: Sequence[History], levels: Sequence[float], horizon: int) -> Forecasts:
     """Forecasts of any horizon; up to the trained one they are those of `predict`.
 
     Args:
@@ -44,17 +44,13 @@ def extended(forecaster: Forecaster, histories: Sequence[History], levels: Seque
     _check(forecaster, histories, horizon)
     levels = tuple(sorted(levels))
     first = forecaster.predict(histories, levels)
-    mean = _gone_on(forecaster, histories, [one.mean for one in first], None, horizon)
-    along = {level: _gone_on(forecaster, histories, [one.quantiles[level] for one in first], level, horizon) for level in levels}
-    freq = parse_frequency(forecaster.freq)
-    forecasts = []
-    for row, one in enumerate(first):
-        # Paths of neighbouring ranks may cross where the model is uneven.
-        rising = np.sort(np.stack([along[level][row] for level in levels]), axis=0) if levels else np.empty((0, horizon))
-        times = freq.shift(as_times([one.times[0]]), np.arange(horizon, dtype=np.int64))
-        quantiles = dict(zip(levels, rising, strict=True))
-        forecasts.append(Forecast(one.unique_id, times, mean[row], quantiles, np.empty((0, horizon))))
-    return forecasts
+    mean = _gone_on(forecaster, histories, first.mean, None, horizon)
+    along = [_gone_on(forecaster, histories, first.quantile(level), level, horizon) for level in levels]
+    # Paths of neighbouring ranks may cross where the model is uneven.
+    rising = np.sort(np.stack(along, axis=2), axis=2) if along else np.empty((*mean.shape, 0))
+    frequency = forecaster.reader.frequency
+    times = frequency.times(frequency.ordinals(first.times[:, 0])[:, None] + frequency.stride * np.arange(horizon))
+    return Forecasts.of(first.unique_ids, times, mean, rising, levels)
 
 
 def _check(forecaster: Forecaster, histories: Sequence[History], horizon: int) -> None:
@@ -70,16 +66,14 @@ def _check(forecaster: Forecaster, histories: Sequence[History], horizon: int) -
         check_columns(forecaster.reader, history.unique_id, history.columns, history.future, horizon, f"#/series/{place}")
 
 
-def _gone_on(
-    forecaster: Forecaster, histories: Sequence[History], begun: Sequence[Values], level: float | None, horizon: int
-) -> list[Values]:
-    """The mean, or a quantile, of each series along itself, [horizon]."""
-    found = list(begun)
-    while len(found[0]) < horizon:
+def _gone_on(forecaster: Forecaster, histories: Sequence[History], begun: Values, level: float | None, horizon: int) -> Values:
+    """The mean, or a quantile, of each series along itself, [series, horizon]."""
+    found = begun
+    while found.shape[1] < horizon:
         longer = [_with(forecaster, history, path) for history, path in zip(histories, found, strict=True)]
-        steps = min(forecaster.horizon, horizon - len(found[0]))
+        steps = min(forecaster.horizon, horizon - found.shape[1])
         more = forecaster.predict(longer, () if level is None else (level,), steps)
-        found = [np.concatenate([path, one.mean if level is None else one.quantiles[level]]) for path, one in zip(found, more, strict=True)]
+        found = np.concatenate([found, more.mean if level is None else more.quantile(level)], axis=1)
     return found
 
 

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,6 +16,7 @@ from app.errors import ForecastError
 from app.forecasting.batches import Windows
 from app.forecasting.columns import reach_of
 from app.forecasting.demands import check_columns
+from app.forecasting.forecasts import Forecasts, Values
 from app.forecasting.gathering import begun, futures_of, windows_behind
 from app.forecasting.histories import History, whole_units
 from app.forecasting.paths import combined, draw_paths, of_paths
@@ -31,38 +30,18 @@ from app.nets.outlook import Outlook
 from app.nets.run import About
 from app.nets.smoothing import Smoothing
 from app.nets.steps import Program, compile_stretch
-from app.series.frequency import Times, as_times
+from app.series.frequency import as_times
 from app.series.panel import TARGET
 from app.series.scaling import CovariateScaling, WindowScaling
 from app.series.time_values import TimeKind
 from app.spec.decoders import RecursiveDecoder
 from app.spec.forecaster import ForecasterSpec
 
-Values = npt.NDArray[np.float64]
-
 LARGEST_BATCH = 256
 """Series that go through the network at once: more is not faster, and takes more memory."""
 
 MOST_SAMPLES = 1_000_000
 """Numbers in the paths of one answer: some twenty megabytes of it."""
-
-
-class Forecast(NamedTuple):
-    """What comes after a history.
-
-    Attributes:
-        unique_id: whose it is.
-        times: of each step.
-        mean: [horizon].
-        quantiles: [horizon] by level.
-        paths: [paths, horizon], as many as were asked for.
-    """
-
-    unique_id: str
-    times: Times
-    mean: Values
-    quantiles: dict[float, Values]
-    paths: Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,13 +117,11 @@ class Forecaster:
         """Where it computes."""
         return next(self.network.parameters()).device
 
-    def predict(
-        self, histories: Sequence[History], levels: Sequence[float] = (), horizon: int | None = None, paths: int = 0
-    ) -> list[Forecast]:
+    def predict(self, histories: Sequence[History], levels: Sequence[float] = (), horizon: int | None = None, paths: int = 0) -> Forecasts:
         """Forecasts of some series.
 
         Args:
-            histories: at least `context` steps each.
+            histories: one or more, of at least `context` steps each.
             levels: of the quantiles.
             horizon: steps, at most the trained ones, which are the default.
             paths: sample paths of each series, see `app.forecasting.paths`.
@@ -159,10 +136,8 @@ class Forecaster:
             raise ForecastError(f"{numbers}; at most {MOST_SAMPLES:,}: ask for fewer paths or series", code="too_large", pointer="#/paths")
         for position, history in enumerate(histories):
             self.check(history, steps, f"#/series/{position}")
-        forecasts: list[Forecast] = []
-        for first in range(0, len(histories), LARGEST_BATCH):
-            forecasts += self._predict(histories[first : first + LARGEST_BATCH], tuple(levels), steps, paths)
-        return forecasts
+        parts = range(0, len(histories), LARGEST_BATCH)
+        return Forecasts.joined([self._predict(histories[first : first + LARGEST_BATCH], tuple(levels), steps, paths) for first in parts])
 
     def steps(self, horizon: int | None, pointer: str) -> int:
         """Steps that are asked for; the trained ones where nothing is said.
@@ -240,28 +215,17 @@ class Forecaster:
             raise ForecastError(sentence, code="nothing_observed", pointer=f"{place}/target")
         check_columns(self.reader, history.unique_id, history.columns, history.future, steps, place)
 
-    def _predict(self, histories: Sequence[History], levels: tuple[float, ...], steps: int, paths: int) -> list[Forecast]:
+    def _predict(self, histories: Sequence[History], levels: tuple[float, ...], steps: int, paths: int) -> Forecasts:
         inputs, anchor, future, about = self._seen(histories)
-        drawn = np.empty((len(histories), 0, steps))
+        drawn = None
         if self.shortcut is not None and self.shortcut.programs is not None and not paths:
             mean, quantiles = self.shortcut.forecast(inputs, anchor, future, levels)
         else:
             windows = windows_behind(self.reader, anchor, inputs, future, about, self.device)
             mean, quantiles = self.forecast_windows(windows, levels)
-            if paths:
-                drawn = self.sample_windows(windows, paths)
-        ahead = self.reader.frequency.times(anchor.newest[:, None] + self.reader.frequency.stride * np.arange(1, steps + 1))
-        by_level = [np.ascontiguousarray(quantiles[:, :steps, place]) for place in range(len(levels))]
-        return [
-            Forecast(
-                history.unique_id,
-                ahead[row],
-                mean[row, :steps],
-                {level: values[row] for level, values in zip(levels, by_level, strict=True)},
-                drawn[row, :, :steps],
-            )
-            for row, history in enumerate(histories)
-        ]
+            drawn = self.sample_windows(windows, paths) if paths else None
+        unique_ids = [history.unique_id for history in histories]
+        return Forecasts.of(unique_ids, self.reader.times_ahead(anchor, steps), mean, quantiles, levels, drawn)
 
     def gather(self, histories: Sequence[History]) -> tuple[Anchor, Windows]:
         """What is seen of histories that were checked, as windows, and what goes on from there."""

@@ -31,8 +31,7 @@ def forecasts_at(forecaster: Forecaster, panel: Panel, cutoffs: Cutoffs, levels:
             history_at(forecaster, panel, int(series), int(position))
             for series, position in zip(cutoffs.series[rows], cutoffs.position[rows], strict=True)
         ]
-        forecasts = forecaster.predict(histories, levels)
-        yield np.stack([np.column_stack([one.mean, *(one.quantiles[level] for level in levels)]) for one in forecasts])
+        yield forecaster.predict(histories, levels).values.swapaxes(1, 2)
 
 
 def history_at(forecaster: Forecaster, panel: Panel, series: int, position: int) -> History:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from app.forecasting.windows import covariates_of, future_columns_of, statics_of
 from app.series.calendar import calendar_features
-from app.series.frequency import Frequency, parse_frequency
+from app.series.frequency import Frequency, Times, parse_frequency
 from app.series.panel import TARGET
 from app.series.scaling import CovariateScaling, WindowScaling, row_mean
 from app.spec.decoders import lags_of_decoder
@@ -178,6 +178,10 @@ class StepReader:
             known += turns.of(group)
         known += self._lags(anchor, anchor.tail, [self._before(lag) for lag in lags_of_decoder(self.spec.decoder)])
         return _side_by_side(len(anchor.newest), self.horizon, known)
+
+    def times_ahead(self, anchor: Anchor, steps: int) -> Times:
+        """When the steps of the horizon are, [sessions, steps]."""
+        return self.frequency.times(anchor.newest[:, None] + self.frequency.stride * np.arange(1, steps + 1))
 
     def baseline(self, anchor: Anchor) -> Values | None:
         """What forecasts are counted from, [sessions, horizon], in the sessions' units; None where they are not."""

@@ -176,9 +176,9 @@ def _histories(values: dict[str, npt.NDArray[Any]], forecaster: Forecaster) -> l
 
 def _told(model: str, request_id: str | None, forecaster: Forecaster, histories: list[History], levels: tuple[float, ...]) -> bytes:
     found = forecaster.predict(histories, levels)
-    outputs = {"MEAN": np.stack([one.mean for one in found])}
+    outputs = {"MEAN": found.mean}
     if levels:
-        outputs["QUANTILES"] = np.stack([np.column_stack([one.quantiles[level] for level in levels]) for one in found])
+        outputs["QUANTILES"] = found.values[:, 1:].swapaxes(1, 2)
     told = [
         {"name": name, "datatype": "FP64", "shape": list(values.shape), "data": values.ravel().tolist()} for name, values in outputs.items()
     ]

@@ -33,7 +33,8 @@ from app.api.services import Served, Services
 from app.errors import ForecastError, NotFoundError, UnavailableError
 from app.forecasting.anomalies import judge
 from app.forecasting.extension import extended
-from app.forecasting.forecaster import Forecast, Forecaster
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.forecasts import Forecasts
 from app.forecasting.histories import History
 from app.forecasting.windows import future_columns_of
 from app.spec.panel_forecast import quantiles_of
@@ -169,11 +170,11 @@ def _forecaster(services: Services, owner: str, model: str) -> Forecaster:
     return found
 
 
-def _told(forecasts: Sequence[Forecast], levels: Sequence[float] | None) -> dict[str, object]:
+def _told(forecasts: Forecasts, levels: Sequence[float] | None) -> dict[str, object]:
     """Means and intervals, one series behind the other."""
     intervals: dict[str, list[float]] = {}
     for level in levels or ():
         low, high = quantiles_of([level], ())
-        intervals[f"lo-{level:g}"] = np.concatenate([one.quantiles[low] for one in forecasts]).tolist()
-        intervals[f"hi-{level:g}"] = np.concatenate([one.quantiles[high] for one in forecasts]).tolist()
-    return {"mean": np.concatenate([one.mean for one in forecasts]).tolist(), "intervals": intervals or None}
+        intervals[f"lo-{level:g}"] = forecasts.quantile(low).ravel().tolist()
+        intervals[f"hi-{level:g}"] = forecasts.quantile(high).ravel().tolist()
+    return {"mean": forecasts.mean.ravel().tolist(), "intervals": intervals or None}

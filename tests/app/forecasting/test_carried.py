@@ -9,7 +9,8 @@ from hypothesis import given, settings
 
 from app.errors import ForecastError
 from app.forecasting.carried import Carrier
-from app.forecasting.forecaster import Forecast, Forecaster
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.forecasts import Forecast
 from app.forecasting.histories import History, whole_units
 from app.forecasting.observations import Observation
 from app.forecasting.states import Arrays, dump_state, join, load_state, part

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from app.errors import ForecastError
-from app.forecasting.forecaster import LARGEST_BATCH, Forecast, Forecaster
+from app.forecasting.forecaster import LARGEST_BATCH, Forecaster
+from app.forecasting.forecasts import Forecast
 from app.forecasting.histories import History
 from app.nets.packed_cell import pack_cells
 from app.nets.steps import compile_stretch

@@ -9,7 +9,8 @@ import torch
 
 from app.errors import ForecastError
 from app.forecasting.carried import Carrier
-from app.forecasting.forecaster import Forecast, Forecaster
+from app.forecasting.forecaster import Forecaster
+from app.forecasting.forecasts import Forecast
 from app.forecasting.histories import History
 from app.forecasting.observations import Observation
 from app.nets.heads import RESIDUAL_LEVELS
