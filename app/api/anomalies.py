@@ -69,7 +69,7 @@ async def find_anomalies(model_id: Id, body: AnomaliesRequest, request: Request,
         with placed(body.unique_ids):
             return [_encoded(judge(forecaster, one, body.level / 100, body.step, body.last), forecaster) for one in asked]
 
-    judged = await answer_of(request, services.batcher.ask(("anomalies", model.digest, object()), histories, run))
+    judged = await answer_of(request.receive, services.batcher.ask(("anomalies", model.digest, object()), histories, run))
     told = orjson.dumps({"model": model.id, "freq": forecaster.freq, "level": body.level})[:-1]
     return Response(b'%s,"series":%s}' % (told, judged), media_type="application/json")
 

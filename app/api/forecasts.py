@@ -129,7 +129,7 @@ async def make_forecasts(model_id: Id, body: ForecastRequest, request: Request, 
     # Many series are a batch by themselves.
     key = ("forecast", model.digest, asked, object() if len(histories) > MOST_READ_AT_ONCE else None)
     run = partial(forecasts_told, forecaster, asked)
-    forecasts = await answer_of(request, services.batcher.ask(key, (histories, body.unique_ids), run))
+    forecasts = await answer_of(request.receive, services.batcher.ask(key, (histories, body.unique_ids), run))
     return Response(forecasts_body(model.id, forecaster, forecasts, began_at, found_at), media_type="application/json")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -35,21 +35,20 @@ class Accounted:
         self._app = app
         self._observe = observe
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves a request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serves a request; neither here nor for a message is there a coroutine more."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         began_at, request_id = time.perf_counter(), new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
 
-        async def send_told(message: Message) -> None:
+        def send_told(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
                 self._observe(method_of(scope), template_of(scope), message["status"], time.perf_counter() - began_at)
-            await send(message)
+            return send(message)
 
-        await self._app(scope, receive, send_told)
+        return self._app(scope, receive, send_told)
 
 
 class Logged:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from fastapi import Request
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 WATCH_SECONDS = 0.1
 """Who has waited through so long is asked whether they are still there; most answers are there sooner."""
@@ -22,14 +22,14 @@ class Watch:
     """Gives up what nobody waits for any more: one for all requests of an event loop, where a timer for each would cost more than it."""
 
     def __init__(self) -> None:
-        self._waiting: dict[asyncio.Future[Any], Request] = {}
+        self._waiting: dict[asyncio.Future[Any], Receive] = {}
         self._seen: set[asyncio.Future[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
 
-    def begin(self, waiting: asyncio.Future[Any], request: Request) -> None:
+    def begin(self, waiting: asyncio.Future[Any], receive: Receive) -> None:
         """From now on its client may go."""
-        self._waiting[waiting] = request
+        self._waiting[waiting] = receive
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(WATCH_SECONDS, self._look)
 
@@ -47,16 +47,16 @@ class Watch:
 
     async def _ask(self, old: Sequence[asyncio.Future[Any]]) -> None:
         for waiting in old:
-            request = self._waiting.get(waiting)
-            if request is not None and await request.is_disconnected():
+            receive = self._waiting.get(waiting)
+            if receive is not None and await Request({"type": "http"}, receive).is_disconnected():
                 waiting.cancel(GONE)
 
 
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
 
 
-async def answer_of(request: Request, waiting: asyncio.Future[Result]) -> Result:
-    """The result of what was asked; given up when its client has gone.
+async def answer_of(receive: Receive, waiting: asyncio.Future[Result]) -> Result:
+    """The result of what was asked; given up when its client has gone, as messages of its request tell.
 
     Raises:
         CancelledError: who asked was given up.
@@ -64,7 +64,7 @@ async def answer_of(request: Request, waiting: asyncio.Future[Result]) -> Result
     """
     loop = asyncio.get_running_loop()
     watch = _watches.get(loop) or _watches.setdefault(loop, Watch())
-    watch.begin(waiting, request)
+    watch.begin(waiting, receive)
     try:
         return await waiting
     except asyncio.CancelledError as error:

@@ -64,17 +64,20 @@ class QuickForecasts:
         if known is None:
             await self._app(scope, receive, send)
             return
-        messages, request = await _received(receive), Request(scope, receive)
-        sent = _Sent(b"".join(message.get("body", b"") for message in messages), began_at, time.perf_counter())
+        messages = [await receive()]
+        while messages[-1].get("more_body", False):
+            messages.append(await receive())
+        content: bytes = messages[0].get("body", b"") if len(messages) == 1 else b"".join(one.get("body", b"") for one in messages)
+        sent = _Sent(content, began_at, time.perf_counter())
         try:
-            told = await answer_of(request, self._services.batcher.ask(known, sent, partial(_told, known)))
+            told = await answer_of(receive, self._services.batcher.ask(known, sent, partial(_told, known)))
         except (BraidcastError, ClientDisconnect) as error:
             scope["route"] = ROUTE
-            answer = problem(request, error) if isinstance(error, BraidcastError) else Response(status_code=CLIENT_GONE)
+            answer = problem(Request(scope), error) if isinstance(error, BraidcastError) else Response(status_code=CLIENT_GONE)
             await answer(scope, receive, send)
             return
         except Exception:
-            with bound(request_id=request.state.request_id):
+            with bound(request_id=scope["state"]["request_id"]):
                 log.exception("A forecast failed before its route, which is asked now")
             told = None
         if told is None:
@@ -143,14 +146,6 @@ def _read(content: bytes) -> ForecastRequest | None:
     except ValueError:  # no JSON, or not as it should be
         return None
     return body if body.series is not None and len(body.series) <= MOST_READ_AT_ONCE else None
-
-
-async def _received(receive: Receive) -> list[Message]:
-    """All messages of a body."""
-    messages = [await receive()]
-    while messages[-1].get("more_body", False):
-        messages.append(await receive())
-    return messages
 
 
 def _replayed(messages: list[Message], receive: Receive) -> Receive:

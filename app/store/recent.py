@@ -52,10 +52,10 @@ class Recent:
 
     def known_still(self, key: Hashable) -> Any | None:
         """As `known`; once an answer has to be read anew, only who asks first gets None and reads it, while others go on with it."""
-        answer, kept = self.known(key), self._kept.get(key)
-        if answer is not None or kept is None or kept.commits != self._database.commits or kept.until < time.monotonic():
-            return answer
-        if not kept.is_being_read:
+        kept, now = self._kept.get(key), time.monotonic()
+        if kept is None or kept.commits != self._database.commits or kept.until < now:
+            return None
+        if kept.renewed < now and not kept.is_being_read:
             self._kept[key] = kept._replace(is_being_read=True)
             return None
         return kept.answer

@@ -97,7 +97,7 @@ async def infer(model_id: Id, request: Request, services: Served, asker: Asker) 
     def run(requests: Sequence[list[History]]) -> list[bytes]:
         return [_told(model_id, asked.id, forecaster, one, levels) for one in requests]
 
-    told = await answer_of(request, services.batcher.ask(("inference", object()), histories, run))
+    told = await answer_of(request.receive, services.batcher.ask(("inference", object()), histories, run))
     return Response(told, media_type="application/json")
 
 

@@ -146,7 +146,7 @@ async def _answer(asked: Asked, horizon: int, run: Run, request: Request, servic
     def work(requests: Sequence[list[History]]) -> list[bytes]:
         return [orjson.dumps(run(forecaster, one)) for one in requests]
 
-    told = await answer_of(request, services.batcher.ask(("nixtla", object()), histories, work))
+    told = await answer_of(request.receive, services.batcher.ask(("nixtla", object()), histories, work))
     return Response(told, media_type="application/json")
 
 

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from fastapi import Request
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from app.api import forecasts, patience, quick
 from app.api.problems import CLIENT_GONE
@@ -51,18 +51,18 @@ def test_too_many_are_told_when_to_come_back(api: Api) -> None:
     assert answer.headers["retry-after"] == str(batcher_module.RETRY_SECONDS)
 
 
-def request_with(messages: list[dict[str, Any]]) -> Request:
+def receiving(messages: list[dict[str, Any]]) -> Receive:
     async def receive() -> dict[str, Any]:
         return messages.pop(0) if messages else await asyncio.Event().wait()  # type: ignore[return-value]
 
-    return Request({"type": "http"}, receive)
+    return receive
 
 
 def test_what_nobody_waits_for_any_more_is_given_up() -> None:
     async def left() -> bool:
         waiting: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         with pytest.raises(ClientDisconnect):
-            await patience.answer_of(request_with([{"type": "http.disconnect"}]), waiting)
+            await patience.answer_of(receiving([{"type": "http.disconnect"}]), waiting)
         return waiting.cancelled()
 
     assert asyncio.run(left())
@@ -70,7 +70,7 @@ def test_what_nobody_waits_for_any_more_is_given_up() -> None:
 
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
 def test_who_hangs_up_is_no_failure_of_ours(api: Api, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    async def gone(request: Request, waiting: asyncio.Future[Any]) -> Any:
+    async def gone(receive: Receive, waiting: asyncio.Future[Any]) -> Any:
         waiting.cancel()
         raise ClientDisconnect
 
@@ -86,6 +86,6 @@ def test_an_answer_that_takes_long_is_waited_for_by_who_is_there(monkeypatch: py
     async def answered() -> int:
         waiting: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         asyncio.get_running_loop().call_later(0.05, waiting.set_result, 3)
-        return await patience.answer_of(request_with([]), waiting)
+        return await patience.answer_of(receiving([]), waiting)
 
     assert asyncio.run(answered()) == 3
