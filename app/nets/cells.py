@@ -103,20 +103,29 @@ class KernelCell(Cell):
         """What the kernel takes."""
         return [self.input_weight, self.recurrent_weight, self.bias, self.no_bias]
 
+    @property
+    def stacks_as(self) -> tuple[object, ...]:
+        """Cells of equal ones can be layers of one call of the kernel."""
+        return type(self), self.units
+
     @abstractmethod
-    def kernel(self, sequence: Tensor, state: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
-        """Steps through time.
+    def kernel(self, sequence: Tensor, states: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
+        """Steps through time, with one layer or with several that are stacked.
 
         Args:
             sequence: [batch, time, width], or [time, batch, width].
-            state: before the first step.
-            weights: of the cell.
+            states: before the first step, [layers, batch, ...] each.
+            weights: of the layers, one after another.
             is_by_time: whether the sequence's first axis is time, and so that of what is returned.
+
+        Returns:
+            The topmost layer's hidden state at every step, and the states after the last, [layers, batch, ...] each.
         """
 
     def forward(self, sequence: Sequence, state: CellState) -> tuple[Float[Tensor, "batch time hidden"], CellState]:
         """See `Recurrence`."""
-        return self.kernel(sequence, state, self.weights)
+        output, after = self.kernel(sequence, tuple(part[None] for part in state), self.weights)
+        return output, tuple(part[0] for part in after)
 
 
 def chrono_bias(units: int, longest: int) -> Float[Tensor, " units"]:
@@ -143,10 +152,15 @@ class ElmanCell(KernelCell):
         self.activation = activation
         self._kernel = torch.rnn_tanh if activation == "tanh" else torch.rnn_relu
 
-    def kernel(self, sequence: Tensor, state: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
+    @property
+    def stacks_as(self) -> tuple[object, ...]:
         """See `KernelCell`."""
-        output, hidden = self._kernel(sequence, state[0][None], weights, True, 1, 0.0, self.training, False, not is_by_time)
-        return output, (hidden[0],)
+        return *super().stacks_as, self.activation
+
+    def kernel(self, sequence: Tensor, states: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
+        """See `KernelCell`."""
+        output, hidden = self._kernel(sequence, states[0], weights, True, len(states[0]), 0.0, self.training, False, not is_by_time)
+        return output, (hidden,)
 
 
 class LstmCell(KernelCell):
@@ -180,11 +194,11 @@ class LstmCell(KernelCell):
         """See `Recurrence`: zeros."""
         return sequence.new_zeros(sequence.shape[0], self.hidden), sequence.new_zeros(sequence.shape[0], self.units)
 
-    def kernel(self, sequence: Tensor, state: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
+    def kernel(self, sequence: Tensor, states: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
         """See `KernelCell`."""
-        before = [state[0][None], state[1][None]]
-        output, hidden, memory = torch.lstm(sequence, before, weights, True, 1, 0.0, self.training, False, not is_by_time)
-        return output, (hidden[0], memory[0])
+        layers = len(states[0])
+        output, hidden, memory = torch.lstm(sequence, list(states), weights, True, layers, 0.0, self.training, False, not is_by_time)
+        return output, (hidden, memory)
 
 
 class UpdateGateCell(Cell):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from app.nets.cells import Cell, CellState, ElmanCell, GruCell, KernelCell, LstmCell, Recurrence, Sequence
+from app.nets.kernel import Kernel
 from app.nets.operators import Operator, operator_of
 from app.nets.packed import Rows, State, pack
 from app.nets.wrappers import Hidden
@@ -89,23 +89,16 @@ class OperatorCell(PackedCell):
         from app.nets.running import RunningOperator  # noqa: PLC0415 onnxruntime takes 24 MiB, which training does not need
 
         super().__init__(cell, LARGEST_OF_KERNELS if type(cell) in LARGEST_BY_CELL else sys.maxsize)
-        self._largest = LARGEST_BY_CELL.get(type(cell), sys.maxsize)
-        self._kernel = _kernel_of(cell) if isinstance(cell, KernelCell) else None
+        self.largest_of_operator = LARGEST_BY_CELL.get(type(cell), sys.maxsize)
+        self._kernel = Kernel([cell]) if isinstance(cell, KernelCell) else None
         self._operator = RunningOperator(cell, operator)
 
     def step(self, sequence: Rows, state: State) -> tuple[Rows, State]:
         """See `PackedCell`."""
-        if sequence.shape[1] <= self._largest or self._kernel is None:
+        if sequence.shape[1] <= self.largest_of_operator or self._kernel is None:
             return self._operator.run(sequence, state)
-        with torch.inference_mode():
-            before = tuple(torch.from_numpy(part) for part in state)
-            hidden, after = self._kernel(torch.from_numpy(sequence), before)
-            return hidden.numpy(), tuple(part.numpy() for part in after)
-
-
-def _kernel_of(cell: KernelCell) -> Callable[[Tensor, CellState], tuple[Tensor, CellState]]:
-    """A cell's kernel with its weights at hand: a module looks each of them up again at every call."""
-    return partial(cell.kernel, weights=[part.detach() for part in cell.weights], is_by_time=True)
+        hidden, (after,) = self._kernel.run(sequence, [state])
+        return hidden, after
 
 
 def pack_cells(network: nn.Module) -> int:

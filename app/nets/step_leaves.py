@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 from app.nets.blocks import Affine, Function, Layer, Normalised, SequenceDropout
-from app.nets.cells import Cell
+from app.nets.cells import Cell, KernelCell, Recurrence
 from app.nets.feedforward import Convolution, Lagged
+from app.nets.kernel import Kernel
 from app.nets.packed import Rows, State, numbers, pack, sigmoid
-from app.nets.packed_cell import PackedCell
+from app.nets.packed_cell import OperatorCell, PackedCell
 from app.nets.pooling import LargestStep, MeanStep, NewestStep
 from app.nets.wrappers import Dilated, Past, Stepwise
 
@@ -94,13 +95,45 @@ def _layer(module: Layer) -> Step:
 
 
 def _packed_layer(module: Layer, cell: PackedCell) -> Step:
-    place, joined = module.place, _joined(module)
-    begun = tuple(numbers(part) for part in cell.start(torch.zeros(1, 1, 1)))
+    place, joined, begun = module.place, _joined(module), _begun(cell)
 
     def stretch(rows: Rows, run: Pass) -> Rows:
-        state = run.before.get(place) or (begun if rows.shape[1] == 1 else tuple(np.repeat(part, rows.shape[1], axis=0) for part in begun))
-        given, run.after[place] = cell.step(rows, state)
+        given, run.after[place] = cell.step(rows, run.before.get(place) or begun(rows))
         return joined(rows, given, run)
+
+    return stretch
+
+
+def _begun(cell: Recurrence) -> Callable[[Rows], State]:
+    """The state before anything was seen, of as many rows as a stretch has."""
+    begun = tuple(numbers(part) for part in cell.start(torch.zeros(1, 1, 1)))
+    return lambda rows: begun if rows.shape[1] == 1 else tuple(np.repeat(part, rows.shape[1], axis=0) for part in begun)
+
+
+def stacks_as(block: nn.Module) -> tuple[object, ...] | None:
+    """What layers have in common that go through one call of a kernel, one on another; None of a block that is no such layer."""
+    if not isinstance(block, Layer) or not isinstance(block.norm, nn.Identity) or block.skip.kind != "none":
+        return None
+    cell = block.cell.cell if isinstance(block.cell, OperatorCell) else None
+    return cell.stacks_as if isinstance(cell, KernelCell) else None
+
+
+def stacked_layers(layers: Sequence[Layer]) -> Step:
+    """The program of layers that one call of a kernel takes together, for a stretch."""
+    steps, places = [leaf_stretch(layer) for layer in layers], [layer.place for layer in layers]
+    packed = [layer.cell for layer in layers if isinstance(layer.cell, OperatorCell)]
+    cells = [one.cell for one in packed if isinstance(one.cell, KernelCell)]
+    kernel, begun = Kernel(cells), [_begun(cell) for cell in cells]
+
+    def stretch(rows: Rows, run: Pass) -> Rows:
+        if rows.shape[1] <= packed[0].largest_of_operator:
+            for step in steps:
+                rows = step(rows, run)
+            return rows
+        states = [run.before.get(place) or own(rows) for place, own in zip(places, begun, strict=True)]
+        rows, after = kernel.run(rows, states)
+        run.after.update(zip(places, after, strict=True))
+        return rows
 
     return stretch
 

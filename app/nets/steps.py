@@ -7,21 +7,22 @@ States are those that the modules carry, by the same places. A network with a mo
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 from torch import nn
 
 from app.nets.autoencoder import Autoencoder
-from app.nets.blocks import Tap
+from app.nets.blocks import Layer, Tap
 from app.nets.build import Network
 from app.nets.combinators import Branches, Chain, Inlaid, Shared, Skipped
 from app.nets.embedding import Embedding
 from app.nets.packed import Rows, State, numbers
 from app.nets.packed_cell import PackedCell
 from app.nets.pooling import Final
-from app.nets.step_leaves import Leaf, NoStepError, Pass, Step, leaf_step, leaf_stretch, past_step
+from app.nets.step_leaves import Leaf, NoStepError, Pass, Step, leaf_step, leaf_stretch, past_step, stacked_layers, stacks_as
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ def _step(module: nn.Module, leaf: Leaf) -> Step:
     """The program of a block."""
     match module:
         case Chain():
-            return _chain([_step(block, leaf) for block in module.blocks])
+            return _chain(_stretches(module.blocks) if leaf is leaf_stretch else [_step(block, leaf) for block in module.blocks])
         case Tap():
             return _tap(module, leaf)
         case Skipped():
@@ -121,6 +122,16 @@ def _of_one(module: nn.Module, leaf: Leaf) -> Step:
             return _step(module.layer, leaf)
         case _:
             return leaf(module)
+
+
+def _stretches(blocks: Iterable[nn.Module]) -> list[Step]:
+    """Programs of a chain's blocks for a stretch, one of layers that go through one call of a kernel."""
+    found: list[Step] = []
+    for kind, group in groupby(blocks, stacks_as):
+        own = list(group)
+        layers = [block for block in own if isinstance(block, Layer)]
+        found += [stacked_layers(layers)] if kind and len(layers) > 1 else [_step(block, leaf_stretch) for block in own]
+    return found
 
 
 def _chain(steps: list[Step]) -> Step:
