@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from app.nets.cells import KernelCell
+from app.nets.cells import CellState, KernelCell
 from app.nets.packed import Rows, State
 
 
@@ -20,19 +20,29 @@ class Kernel:
     """
 
     def __init__(self, cells: Sequence[KernelCell]) -> None:
+        self._shape, self._states = (len(cells), cells[0].units), cells[0].states
         self._run = partial(cells[0].kernel, weights=[part.detach() for cell in cells for part in cell.weights], is_by_time=True)
 
-    def run(self, sequence: Rows, states: Sequence[State]) -> tuple[Rows, list[State]]:
+    def run(self, sequence: Rows, states: Sequence[State] | None) -> tuple[Rows, CellState]:
         """Steps through time.
 
         Args:
             sequence: [time, batch, width].
-            states: of each cell before the first step, [batch, ...] each.
+            states: of each cell before the first step, [batch, units] each; None where nothing was seen.
 
         Returns:
-            What the last cell gives, [time, batch, units], and the states of each after the last step.
+            What the last cell gives, [time, batch, units], and the states after the last step, of all cells together: see `apart`.
         """
         with torch.inference_mode():
-            before = tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*states, strict=True))
+            if states is None:
+                layers, units = self._shape
+                before = (torch.zeros(layers, sequence.shape[1], units),) * self._states
+            else:
+                before = tuple(torch.from_numpy(np.stack(parts)) for parts in zip(*states, strict=True))
             hidden, after = self._run(torch.from_numpy(sequence), before)
-            return hidden.numpy(), list(zip(*(part.numpy() for part in after), strict=True))
+            return hidden.numpy(), after
+
+    @staticmethod
+    def apart(after: CellState) -> list[State]:
+        """The states of each cell."""
+        return list(zip(*(part.numpy() for part in after), strict=True))

@@ -97,8 +97,8 @@ class OperatorCell(PackedCell):
         """See `PackedCell`."""
         if sequence.shape[1] <= self.largest_of_operator or self._kernel is None:
             return self._operator.run(sequence, state)
-        hidden, (after,) = self._kernel.run(sequence, [state])
-        return hidden, after
+        hidden, after = self._kernel.run(sequence, [state])
+        return hidden, self._kernel.apart(after)[0]
 
 
 def pack_cells(network: nn.Module) -> int:

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from app.nets.blocks import Affine, Function, Layer, Normalised, SequenceDropout
-from app.nets.cells import Cell, KernelCell, Recurrence
+from app.nets.cells import Cell, KernelCell
 from app.nets.feedforward import Convolution, Lagged
 from app.nets.kernel import Kernel
 from app.nets.packed import Rows, State, numbers, pack, sigmoid
@@ -30,11 +30,13 @@ class Pass:
         named: what inputs and named blocks have given.
         before: states by their places.
         after: states after the step.
+        is_carried_on: whether these are wanted.
     """
 
     named: dict[str, Rows]
     before: Mapping[str, State]
     after: dict[str, State] = field(default_factory=dict)
+    is_carried_on: bool = True
 
 
 Step = Callable[[Rows, Pass], Rows]
@@ -95,19 +97,15 @@ def _layer(module: Layer) -> Step:
 
 
 def _packed_layer(module: Layer, cell: PackedCell) -> Step:
-    place, joined, begun = module.place, _joined(module), _begun(cell)
+    place, joined = module.place, _joined(module)
+    begun = tuple(numbers(part) for part in cell.start(torch.zeros(1, 1, 1)))
 
     def stretch(rows: Rows, run: Pass) -> Rows:
-        given, run.after[place] = cell.step(rows, run.before.get(place) or begun(rows))
+        state = run.before.get(place) or (begun if rows.shape[1] == 1 else tuple(np.repeat(part, rows.shape[1], axis=0) for part in begun))
+        given, run.after[place] = cell.step(rows, state)
         return joined(rows, given, run)
 
     return stretch
-
-
-def _begun(cell: Recurrence) -> Callable[[Rows], State]:
-    """The state before anything was seen, of as many rows as a stretch has."""
-    begun = tuple(numbers(part) for part in cell.start(torch.zeros(1, 1, 1)))
-    return lambda rows: begun if rows.shape[1] == 1 else tuple(np.repeat(part, rows.shape[1], axis=0) for part in begun)
 
 
 def stacks_as(block: nn.Module) -> tuple[object, ...] | None:
@@ -123,16 +121,16 @@ def stacked_layers(layers: Sequence[Layer]) -> Step:
     steps, places = [leaf_stretch(layer) for layer in layers], [layer.place for layer in layers]
     packed = [layer.cell for layer in layers if isinstance(layer.cell, OperatorCell)]
     cells = [one.cell for one in packed if isinstance(one.cell, KernelCell)]
-    kernel, begun = Kernel(cells), [_begun(cell) for cell in cells]
+    kernel = Kernel(cells)
 
     def stretch(rows: Rows, run: Pass) -> Rows:
         if rows.shape[1] <= packed[0].largest_of_operator:
             for step in steps:
                 rows = step(rows, run)
             return rows
-        states = [run.before.get(place) or own(rows) for place, own in zip(places, begun, strict=True)]
-        rows, after = kernel.run(rows, states)
-        run.after.update(zip(places, after, strict=True))
+        rows, after = kernel.run(rows, [run.before[place] for place in places] if places[0] in run.before else None)
+        if run.is_carried_on:
+            run.after.update(zip(places, kernel.apart(after), strict=True))
         return rows
 
     return stretch

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from app.nets.build import build
+from app.nets.cells import CellState
 from app.nets.kernel import Kernel
 from app.nets.packed import Rows, State
 from app.nets.packed_cell import pack_cells
@@ -40,9 +41,10 @@ def test_layers_that_are_alike_are_one_call(name: str, monkeypatch: pytest.Monke
     calls: list[int] = []
     run = Kernel.run
 
-    def watched(self: Kernel, sequence: Rows, states: list[State]) -> tuple[Rows, list[State]]:
-        calls.append(len(states))
-        return run(self, sequence, states)
+    def watched(self: Kernel, sequence: Rows, states: list[State] | None) -> tuple[Rows, CellState]:
+        rows, after = run(self, sequence, states)
+        calls.append(len(after[0]))
+        return rows, after
 
     monkeypatch.setattr(Kernel, "run", watched)
     sequence = torch.randn(ROWS, STEPS, 1)
@@ -55,7 +57,9 @@ def test_layers_that_are_alike_are_one_call(name: str, monkeypatch: pytest.Monke
         first, states = program.run({"target": np.ascontiguousarray(sequence[:, :-2].numpy().swapaxes(0, 1))}, {})
         assert calls == expected
         then, moved = program.run({"target": np.ascontiguousarray(sequence[:, -2:].numpy().swapaxes(0, 1))}, states)
-    assert calls == expected * 2
+    newest = program.newest({"target": sequence[:, :-2].numpy()})
+    assert calls == expected * 3
+    np.testing.assert_array_equal(newest, first[-1])
     np.testing.assert_allclose(first.swapaxes(0, 1), wanted.numpy(), atol=1e-6)
     np.testing.assert_allclose(then.swapaxes(0, 1), whole.numpy(), atol=1e-6)
     assert moved.keys() == after.keys()
