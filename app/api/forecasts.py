@@ -242,12 +242,12 @@ def forecast_bodies(forecasts: Forecasts, kind: TimeKind) -> list[bytes]:
         forecasts: one or more.
         kind: how times are written.
     """
-    form, times = _form(forecasts.levels), forecasts.times
+    form, times, dtype = _form(forecasts.levels), forecasts.times, forecasts.times.dtype.str
     numbers = orjson.dumps(forecasts.values, option=orjson.OPT_SERIALIZE_NUMPY)[3:-3].split(b"]],[[")
     told = orjson.dumps(np.ascontiguousarray(forecasts.paths), option=orjson.OPT_SERIALIZE_NUMPY) if forecasts.paths.size else b""
     paths = [b"[[%s]]" % own for own in told[3:-3].split(b"]],[[")] if told else [b"[]"] * len(forecasts)
     return [
-        form % (orjson.dumps(unique_id), _written(times.dtype.str, times[row].tobytes(), kind), *numbers[row].split(b"],["), paths[row])
+        form % (orjson.dumps(unique_id), _written(dtype, times[row].tobytes(), kind), *numbers[row].split(b"],["), paths[row])
         for row, unique_id in enumerate(forecasts.unique_ids)
     ]
 

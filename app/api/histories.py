@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -18,10 +19,11 @@ from app.forecasting.forecasts import Values
 from app.forecasting.histories import History
 from app.forecasting.windows import columns_of, future_columns_of, statics_of
 from app.series.categories import code_of, encode_categories
-from app.series.frequency import Frequency, as_times, parse_frequency
+from app.series.frequency import as_times, parse_frequency
 from app.series.moments import Moment, read_moment
 from app.series.panel import TARGET, Panel, panel_of
 from app.series.table import scan_arrow
+from app.series.time_values import TimeKind
 from app.store.datasets import get_version
 from app.store.tables import ModelRow
 
@@ -54,12 +56,11 @@ def sent_histories(forecaster: Forecaster, series: Sequence[SeriesBody]) -> list
     Raises:
         ForecastError: a start cannot be a time of this model's series.
     """
-    freq = parse_frequency(forecaster.freq)
     words = statics_of(forecaster.spec) if any(one.static for one in series) else {}
     return [
         History(
             unique_id=one.unique_id,
-            start=_start(one.start, freq, forecaster, f"#/series/{position}/start"),
+            start=_start(one.start, forecaster, position),
             columns={**columns_sent(one.past), **_codes(words, one), TARGET: values_of(one.target)},
             future=columns_sent(one.future),
         )
@@ -85,16 +86,24 @@ def columns_sent(columns: Mapping[str, Numbers]) -> dict[str, Values]:
     return {name: values_of(numbers) for name, numbers in columns.items()}
 
 
-def _start(value: str | int, freq: Frequency, forecaster: Forecaster, pointer: str) -> Moment:
+def _start(value: str | int, forecaster: Forecaster, position: int) -> Moment:
     try:
-        moment = read_moment(value, forecaster.time_kind)
+        return _read(value, forecaster.time_kind, forecaster.freq)
     except SeriesError as error:
-        raise ForecastError(error.detail, code="time", pointer=pointer) from error
-    if freq.is_calendar and freq.shift(as_times([moment]), 0)[0] != moment:
-        sentence = (
-            f"start is {value!r}, which is no step of the frequency {forecaster.freq}; send the first day of the period that it means"
-        )
-        raise ForecastError(sentence, code="off_frequency", pointer=pointer)
+        raise ForecastError(error.detail, code=error.fault_code, pointer=f"#/series/{position}/start") from error
+
+
+@lru_cache(maxsize=256, typed=True)
+def _read(value: str | int, kind: TimeKind, freq: str) -> Moment:
+    """A start: many ask of the same ones.
+
+    Raises:
+        SeriesError: it cannot be a time of such series.
+    """
+    moment, frequency = read_moment(value, kind), parse_frequency(freq)
+    if frequency.is_calendar and frequency.shift(as_times([moment]), 0)[0] != moment:
+        sentence = f"start is {value!r}, which is no step of the frequency {freq}; send the first day of the period that it means"
+        raise SeriesError(sentence, code="off_frequency")
     return moment
 
 

@@ -105,8 +105,10 @@ class StepReader:
         seen |= {name: np.concatenate([seen[name], values[:, : self._ahead]], axis=1) for name, values in future.items()}
         covariates = {name: filled_windows(values[:, -context:]) for name, values in self._scaling.apply(seen).items()}
         last = self._last(filled, covariates)
-        statics = np.array([columns[name][:, -1] for name in self.statics]).reshape(-1, histories).T
-        anchor = Anchor(units.shift, units.scale, filled.mean(axis=1), tail[:, -self.tail_steps :], last, statics, newest, born)
+        statics = np.empty((histories, len(self.statics)))
+        for place, name in enumerate(self.statics):
+            statics[:, place] = columns[name][:, -1]
+        anchor = Anchor(units.shift, units.scale, filled.sum(axis=1) / context, tail[:, -self.tail_steps :], last, statics, newest, born)
         return self._inputs(anchor, tail, filled, covariates, -context), anchor
 
     def step(self, anchor: Anchor, target: Values, columns: Mapping[str, Values]) -> tuple[Inputs, Anchor]:
@@ -136,7 +138,8 @@ class StepReader:
 
     def _last(self, filled: Values, covariates: Mapping[str, Values]) -> Values:
         """What is read last of the target and of each covariate."""
-        return np.concatenate([filled[:, -1:], *(covariates[name][:, -1:] for name in self.covariates)], axis=1)
+        last = filled[:, -1:]
+        return np.concatenate([last, *(covariates[name][:, -1:] for name in self.covariates)], axis=1) if self.covariates else last
 
     def _inputs(self, anchor: Anchor, tail: Values, filled: Values, covariates: Mapping[str, Values], first: int) -> Inputs:
         """What networks read of some steps.
@@ -150,12 +153,12 @@ class StepReader:
         """
         sessions, steps = filled.shape
         statics = {name: np.broadcast_to(anchor.statics[:, place, None], filled.shape) for place, name in enumerate(self.statics)}
-        columns, along = {TARGET: self._scaled(anchor, filled), **covariates, **statics}, np.arange(steps)
+        columns = {TARGET: self._scaled(anchor, filled), **covariates, **statics}
         turns = self._turns(anchor, self._ahead + first, steps)
         inputs: Inputs = {}
         for name, group in self.spec.inputs.items():
             own = [columns[column] for column in group.columns]
-            own += self._lags(anchor, tail, [self.tail_steps + self._ahead - lag + along for lag in group.lag_steps])
+            own += self._lags(anchor, tail, [np.arange(steps) + (self.tail_steps + self._ahead - lag) for lag in group.lag_steps])
             own += turns.of(group)
             own += [(anchor.shift if self.is_log else np.log(anchor.scale))[:, None]] if group.scale else []
             inputs[name] = _side_by_side(sessions, steps, own)

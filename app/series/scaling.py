@@ -63,17 +63,16 @@ class WindowScaling:
     @classmethod
     def fit(cls, context: Values, kind: TargetScaling) -> WindowScaling:
         """Measures windows [batch, context], of values above zero for logarithms; one with nothing observed gets shift 0 and scale 1."""
-        zeros, ones = np.zeros(len(context)), np.ones(len(context))
         match kind:
             case "none":
-                return cls(zeros, ones)
+                return cls(np.zeros(len(context)), np.ones(len(context)))
             case "mean_abs":
-                return cls(zeros, _scale(row_mean(np.abs(context))))
+                return cls(np.zeros(len(context)), _scale(row_mean(np.abs(context))))
             case "standard":
                 shift = row_mean(context)
                 return cls(shift, _scale(np.sqrt(row_mean((context - shift[:, None]) ** 2))))
             case "log":
-                return cls(row_mean(np.log(context)), ones, is_log=True)
+                return cls(row_mean(np.log(context)), np.ones(len(context)), is_log=True)
             case "standard_log":
                 return replace(cls.fit(np.log(context), "standard"), is_log=True)
             case _:
