@@ -105,7 +105,9 @@ class ForecasterCache:
         if entry is None:
             return Carrier(forecaster)
         if entry.carrier is None:
-            entry.carrier = Carrier(forecaster)
+            carrier = Carrier(forecaster)
+            carrier.prepare()
+            entry.carrier = carrier
         return entry.carrier
 
     def counts(self) -> CacheCounts:
@@ -120,6 +122,7 @@ class ForecasterCache:
             content = self._read(digest)
             forecaster = load(content)
             size = len(content) + sum(pack_cells(network) for network in forecaster.members)
+            forecaster.prepare()
         except BaseException as error:  # noqa: BLE001 whoever waits for this load gets the error too
             with self._lock:
                 entry.failed_at = time.monotonic()

@@ -33,6 +33,7 @@ from app.forecasting.stepping import Anchor, Inputs, StepReader
 from app.nets.build import Network
 from app.nets.cells import CellState
 from app.nets.outlook import Outlook
+from app.nets.packed_cell import prepare_cells
 from app.nets.run import About, Run
 from app.nets.smoothing import Smoothing
 from app.nets.steps import Program, compile_step
@@ -73,6 +74,12 @@ class Carrier:
     def _programs(self) -> list[Program | None]:
         """A step of each network, in numpy where it has one."""
         return [compile_step(network) for network in self.forecaster.members]
+
+    def prepare(self) -> None:
+        """Builds what states are opened and moved on with; else the first who asks waits for it."""
+        _ = self._programs
+        for network in self.forecaster.members:
+            prepare_cells(network)
 
     def open(self, histories: Sequence[History]) -> Arrays:
         """States of some histories.

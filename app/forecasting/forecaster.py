@@ -27,6 +27,7 @@ from app.forecasting.windows import KnownSeries
 from app.nets.build import Network, build_head
 from app.nets.heads import Head
 from app.nets.outlook import Outlook
+from app.nets.packed_cell import prepare_cells
 from app.nets.run import About
 from app.nets.smoothing import Smoothing
 from app.nets.steps import Program, compile_stretch
@@ -178,6 +179,13 @@ class Forecaster:
     def shortcut(self) -> Shortcut | None:
         """How series are forecast with little of torch or none, once nobody trains its networks any more."""
         return shortcut_of(self.members, self._programs, self.head, self.reader, self.unread)
+
+    def prepare(self) -> None:
+        """Builds what forecasts take beside the networks, whose cells are packed; else the first who asks waits for it."""
+        for network, program in zip(self.members, self._programs, strict=True):
+            if program is None:
+                prepare_cells(network)
+        _ = self.shortcut
 
     def read(
         self, raw: Float[Tensor, "batch horizon outputs"], outlook: Outlook | None, windows: Windows, levels: Sequence[float]

@@ -90,6 +90,11 @@ class Cell(Recurrence, Drawn):
                 nn.init.orthogonal_(self.recurrent_weight.data[rows])
         nn.init.zeros_(self.bias)
 
+    @property
+    def stacks_as(self) -> tuple[object, ...]:
+        """Cells of equal ones are alike, and can be layers of one call."""
+        return type(self), self.units
+
     def start(self, sequence: Sequence) -> CellState:
         """See `Recurrence`: zeros."""
         return tuple(sequence.new_zeros(sequence.shape[0], self.units) for _ in range(self.states))
@@ -102,11 +107,6 @@ class KernelCell(Cell):
     def weights(self) -> list[Tensor]:
         """What the kernel takes."""
         return [self.input_weight, self.recurrent_weight, self.bias, self.no_bias]
-
-    @property
-    def stacks_as(self) -> tuple[object, ...]:
-        """Cells of equal ones can be layers of one call of the kernel."""
-        return type(self), self.units
 
     @abstractmethod
     def kernel(self, sequence: Tensor, states: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
@@ -154,7 +154,7 @@ class ElmanCell(KernelCell):
 
     @property
     def stacks_as(self) -> tuple[object, ...]:
-        """See `KernelCell`."""
+        """See `Cell`."""
         return *super().stacks_as, self.activation
 
     def kernel(self, sequence: Tensor, states: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:

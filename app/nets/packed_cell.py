@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from app.nets.cells import Cell, CellState, ElmanCell, GruCell, KernelCell, LstmCell, Recurrence, Sequence
-from app.nets.kernel import Kernel
+from app.nets.cells import Cell, CellState, Recurrence, Sequence
 from app.nets.operators import Operator, operator_of
 from app.nets.packed import Rows, State, pack
+from app.nets.stacked import LARGEST_BY_CELL, StackedCells
 from app.nets.wrappers import Hidden
 
 LARGEST_LOOPED = 16
@@ -21,9 +20,6 @@ LARGEST_LOOPED = 16
 
 LARGEST_OF_KERNELS = 64
 """Rows up to which a network of cells with kernels of their own is faster around them without torch's modules."""
-
-LARGEST_BY_CELL: Mapping[type[Cell], int] = {ElmanCell: 4, LstmCell: 4, GruCell: 64}
-"""Rows up to which onnxruntime is faster than torch's kernel."""
 
 
 class PackedCell(Recurrence):
@@ -86,19 +82,18 @@ class OperatorCell(PackedCell):
     """
 
     def __init__(self, cell: Cell, operator: Operator) -> None:
-        from app.nets.running import RunningOperator  # noqa: PLC0415 onnxruntime takes 24 MiB, which training does not need
-
         super().__init__(cell, LARGEST_OF_KERNELS if type(cell) in LARGEST_BY_CELL else sys.maxsize)
-        self.largest_of_operator = LARGEST_BY_CELL.get(type(cell), sys.maxsize)
-        self._kernel = Kernel([cell]) if isinstance(cell, KernelCell) else None
-        self._operator = RunningOperator(cell, operator)
+        self.operator = operator
+        self._alone = StackedCells([cell], operator)
+
+    def prepare(self) -> None:
+        """See `StackedCells.prepare`."""
+        self._alone.prepare()
 
     def step(self, sequence: Rows, state: State) -> tuple[Rows, State]:
         """See `PackedCell`."""
-        if sequence.shape[1] <= self.largest_of_operator or self._kernel is None:
-            return self._operator.run(sequence, state)
-        hidden, after = self._kernel.run(sequence, [state])
-        return hidden, self._kernel.apart(after)[0]
+        hidden, (after,) = self._alone.run(sequence, [state])
+        return hidden, after
 
 
 def pack_cells(network: nn.Module) -> int:
@@ -115,6 +110,13 @@ def pack_cells(network: nn.Module) -> int:
                 setattr(module, name, packed.eval())
                 size += sum(parameter.nbytes for parameter in inner.parameters())
     return size
+
+
+def prepare_cells(network: nn.Module) -> None:
+    """Have packed cells be ready to step few rows, where they do not go through a program of the whole network."""
+    for module in network.modules():
+        if isinstance(module, OperatorCell):
+            module.prepare()
 
 
 def _packed(cell: Cell) -> PackedCell:

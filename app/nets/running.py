@@ -1,4 +1,4 @@
-"""How do a few rows go through a cell that has an operator of its own? By onnxruntime, which packs the weights once (decision 41)."""
+"""How do a few rows go through cells that are operators of ONNX? By onnxruntime, which packs the weights once (decision 41)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
-from onnx import helper, numpy_helper
+from onnx import NodeProto, helper, numpy_helper
 
 from app.nets.cells import Cell, GruCell
 from app.nets.operators import Operator
@@ -20,59 +20,76 @@ OPSET, IR_VERSION = 17, 8
 STATES = ("hidden", "memory")
 
 
-class RunningOperator:
-    """An operator with a cell's weights, ready to run; threads may share it.
+class RunningOperators:
+    """Operators with the weights of stacked cells, ready to run; threads may share them.
 
     Args:
-        cell: its weights are copied.
-        operator: that it is.
+        cells: see `app.nets.stacked.StackedCells`; their weights are copied.
+        operator: that each is.
     """
 
-    def __init__(self, cell: Cell, operator: Operator) -> None:
-        self._states = STATES[: cell.states]
+    def __init__(self, cells: Sequence[Cell], operator: Operator) -> None:
+        self._units = cells[0].units
+        self._states = [[f"{name}_{layer}" for name in STATES[: cell.states]] for layer, cell in enumerate(cells)]
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False  # a thousand of these may be held, and each would keep its own
-        content = _graph(cell, operator, self._states)
+        content = _graph(cells, operator, self._states)
         self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
-    def run(self, sequence: Rows, state: State) -> tuple[Rows, State]:
-        """Steps through time.
+    def run(self, sequence: Rows, states: Sequence[State] | None, *, is_carried_on: bool = True) -> tuple[Rows, list[State]]:
+        """Steps through time, see `StackedCells.run`."""
+        read = {"sequence": sequence}
+        if states is None:
+            nothing = np.zeros((1, sequence.shape[1], self._units), dtype=np.float32)
+            read |= {name: nothing for names in self._states for name in names}
+        else:
+            for names, state in zip(self._states, states, strict=True):
+                read |= {name: part[None] for name, part in zip(names, state, strict=True)}
+        if not is_carried_on:
+            return self._session.run(["given"], read)[0], []
+        given, *after = self._session.run(None, read)
+        parts = iter(after)
+        return given, [tuple(next(parts)[0] for _ in names) for names in self._states]
 
-        Args:
-            sequence: [time, batch, width], as it lies in memory.
-            state: each [batch, units], likewise.
 
-        Returns:
-            The hidden state at every step, [time, batch, units], and the state after the last.
-        """
-        before = {name: part[None] for name, part in zip(self._states, state, strict=True)}
-        hidden, *after = self._session.run(None, {"sequence": sequence, **before})
-        return hidden[:, 0], tuple(part[0] for part in after)
+def _graph(cells: Sequence[Cell], operator: Operator, states: Sequence[Sequence[str]]) -> bytes:
+    """A model that gives the last cell's hidden states, and all states after the last step."""
+    units, width, last = cells[0].units, cells[0].input_weight.shape[1], len(cells) - 1
+    nodes: list[NodeProto] = []
+    weights = {"axes": np.array([1])}
+    read = "sequence"
+    for layer, (cell, own) in enumerate(zip(cells, states, strict=True)):
+        packed = {f"{name}_{layer}": values[None] for name, values in _weights(cell, operator).items()}
+        after = [f"next_{name}" for name in own]
+        nodes.append(
+            helper.make_node(
+                operator.name, [read, *packed, "", *own], [f"output_{layer}", *after], hidden_size=units, **operator.attributes
+            )
+        )
+        read = "given" if layer == last else f"given_{layer}"
+        nodes.append(helper.make_node("Squeeze", [f"output_{layer}", "axes"], [read]))
+        weights |= packed
+    names = [name for own in states for name in own]
+    graph = helper.make_graph(
+        nodes,
+        operator.name,
+        [_value("sequence", "time", "batch", width), *(_value(name, 1, "batch", units) for name in names)],
+        [_value("given", "time", "batch", units), *(_value(f"next_{name}", 1, "batch", units) for name in names)],
+        [numpy_helper.from_array(values, name) for name, values in weights.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    return bytes(model.SerializeToString())
 
 
-def _graph(cell: Cell, operator: Operator, states: Sequence[str]) -> bytes:
-    """A model of one operator."""
-    units, width = cell.units, cell.input_weight.shape[1]
+def _weights(cell: Cell, operator: Operator) -> dict[str, Rows]:
+    """A cell's weights as its operator has them."""
     own = numbers(cell.recurrent_bias) if isinstance(cell, GruCell) else np.zeros(len(cell.bias), dtype=np.float32)
-    weights = {
+    return {
         "input_weight": _ordered(numbers(cell.input_weight), operator),
         "recurrent_weight": _ordered(numbers(cell.recurrent_weight), operator),
         "bias": np.concatenate([_ordered(numbers(cell.bias), operator), _ordered(own, operator)]),
     }
-    after = [f"next_{name}" for name in states]
-    node = helper.make_node(
-        operator.name, ["sequence", *weights, "", *states], ["output", *after], hidden_size=units, **operator.attributes
-    )
-    graph = helper.make_graph(
-        [node],
-        operator.name,
-        [_value("sequence", "time", "batch", width), *(_value(name, 1, "batch", units) for name in states)],
-        [_value("output", "time", 1, "batch", units), *(_value(name, 1, "batch", units) for name in after)],
-        [numpy_helper.from_array(values[None], name) for name, values in weights.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-    return bytes(model.SerializeToString())
 
 
 def _value(name: str, *shape: str | int) -> onnx.ValueInfoProto:

@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from app.nets.blocks import Affine, Function, Layer, Normalised, SequenceDropout
-from app.nets.cells import Cell, KernelCell
+from app.nets.cells import Cell
 from app.nets.feedforward import Convolution, Lagged
-from app.nets.kernel import Kernel
 from app.nets.packed import Rows, State, numbers, pack, sigmoid
 from app.nets.packed_cell import OperatorCell, PackedCell
 from app.nets.pooling import LargestStep, MeanStep, NewestStep
+from app.nets.stacked import StackedCells
 from app.nets.wrappers import Dilated, Past, Stepwise
 
 
@@ -98,6 +98,8 @@ def _layer(module: Layer) -> Step:
 
 def _packed_layer(module: Layer, cell: PackedCell) -> Step:
     place, joined = module.place, _joined(module)
+    if isinstance(cell, OperatorCell):
+        cell.prepare()
     begun = tuple(numbers(part) for part in cell.start(torch.zeros(1, 1, 1)))
 
     def stretch(rows: Rows, run: Pass) -> Rows:
@@ -109,28 +111,23 @@ def _packed_layer(module: Layer, cell: PackedCell) -> Step:
 
 
 def stacks_as(block: nn.Module) -> tuple[object, ...] | None:
-    """What layers have in common that go through one call of a kernel, one on another; None of a block that is no such layer."""
+    """What layers have in common that go through one call, one on another; None of a block that is no such layer."""
     if not isinstance(block, Layer) or not isinstance(block.norm, nn.Identity) or block.skip.kind != "none":
         return None
-    cell = block.cell.cell if isinstance(block.cell, OperatorCell) else None
-    return cell.stacks_as if isinstance(cell, KernelCell) else None
+    return block.cell.cell.stacks_as if isinstance(block.cell, OperatorCell) else None
 
 
 def stacked_layers(layers: Sequence[Layer]) -> Step:
-    """The program of layers that one call of a kernel takes together, for a stretch."""
-    steps, places = [leaf_stretch(layer) for layer in layers], [layer.place for layer in layers]
+    """The program of layers that go through one call, for a stretch."""
+    places = [layer.place for layer in layers]
     packed = [layer.cell for layer in layers if isinstance(layer.cell, OperatorCell)]
-    cells = [one.cell for one in packed if isinstance(one.cell, KernelCell)]
-    kernel = Kernel(cells)
+    stacked = StackedCells([one.cell for one in packed], packed[0].operator)
+    stacked.prepare()
 
     def stretch(rows: Rows, run: Pass) -> Rows:
-        if rows.shape[1] <= packed[0].largest_of_operator:
-            for step in steps:
-                rows = step(rows, run)
-            return rows
-        rows, after = kernel.run(rows, [run.before[place] for place in places] if places[0] in run.before else None)
-        if run.is_carried_on:
-            run.after.update(zip(places, kernel.apart(after), strict=True))
+        before = [run.before[place] for place in places] if places[0] in run.before else None
+        rows, after = stacked.run(rows, before, is_carried_on=run.is_carried_on)
+        run.after.update(zip(places, after, strict=False))
         return rows
 
     return stretch

@@ -132,12 +132,12 @@ def _of_one(module: nn.Module, leaf: Leaf) -> Step:
 
 
 def _stretches(blocks: Iterable[nn.Module]) -> list[Step]:
-    """Programs of a chain's blocks for a stretch, one of layers that go through one call of a kernel."""
+    """Programs of a chain's blocks for a stretch; of layers that go through one call it is one."""
     found: list[Step] = []
     for kind, group in groupby(blocks, stacks_as):
         own = list(group)
         layers = [block for block in own if isinstance(block, Layer)]
-        found += [stacked_layers(layers)] if kind and len(layers) > 1 else [_step(block, leaf_stretch) for block in own]
+        found += [stacked_layers(layers)] if kind else [_step(block, leaf_stretch) for block in own]
     return found
 
 

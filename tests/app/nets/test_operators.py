@@ -8,7 +8,7 @@ from app.nets.cells import Cell, ElmanCell, GruBeforeCell, GruCell, LstmCell
 from app.nets.operators import operator_of
 from app.nets.packed import Rows, State
 from app.nets.packed_cell import OperatorCell
-from app.nets.running import RunningOperator
+from app.nets.running import RunningOperators
 from app.nets.stepped import LoopLstmCell, MinGruCell
 
 WIDTH, UNITS, STEPS = 3, 5, 7
@@ -35,9 +35,8 @@ def test_an_operator_goes_on_from_a_state_as_its_cell_does(name: str) -> None:
     expected, after = cell(sequence, state)
     operator = operator_of(cell)
     assert operator is not None
-    hidden, moved = RunningOperator(cell, operator).run(
-        np.ascontiguousarray(sequence.numpy().swapaxes(0, 1)), tuple(part.numpy() for part in state)
-    )
+    by_time, before = np.ascontiguousarray(sequence.numpy().swapaxes(0, 1)), tuple(part.numpy() for part in state)
+    hidden, (moved,) = RunningOperators([cell], operator).run(by_time, [before])
     np.testing.assert_allclose(hidden.swapaxes(0, 1), expected.numpy(), atol=1e-6)
     for found, own in zip(moved, after, strict=True):
         np.testing.assert_allclose(found, own.numpy(), atol=1e-6)
@@ -54,18 +53,18 @@ def test_more_rows_than_pay_go_through_torchs_kernel(monkeypatch: pytest.MonkeyP
     assert operator is not None
     packed = OperatorCell(cell, operator)
     seen: dict[str, list[int]] = {"step": [], "operator": []}
-    step, run = packed.step, RunningOperator.run
+    step, run = packed.step, RunningOperators.run
 
     def watched_step(sequence: Rows, state: State) -> tuple[Rows, State]:
         seen["step"].append(sequence.shape[1])
         return step(sequence, state)
 
-    def watched_run(self: RunningOperator, sequence: Rows, state: State) -> tuple[Rows, State]:
+    def watched_run(self: RunningOperators, sequence: Rows, states: list[State], *, is_carried_on: bool) -> tuple[Rows, list[State]]:
         seen["operator"].append(sequence.shape[1])
-        return run(self, sequence, state)
+        return run(self, sequence, states, is_carried_on=is_carried_on)
 
     monkeypatch.setattr(packed, "step", watched_step)
-    monkeypatch.setattr(RunningOperator, "run", watched_run)
+    monkeypatch.setattr(RunningOperators, "run", watched_run)
     with torch.inference_mode():
         for rows in (1, 4, 5, 64, 65):
             sequence = torch.randn(rows, STEPS, WIDTH)
