@@ -20,7 +20,7 @@ from app.nets.packed import Rows, State
 if TYPE_CHECKING:
     from app.nets.running import RunningOperators
 
-LARGEST_BY_CELL: Mapping[type[Cell], int] = {ElmanCell: 4, LstmCell: 4, GruCell: 64}
+LARGEST_BY_CELL: Mapping[type[Cell], int] = {ElmanCell: 8, LstmCell: 8, GruCell: 64}
 """Rows up to which onnxruntime is faster than torch's kernel."""
 
 

@@ -33,7 +33,7 @@ NETWORKS: dict[str, tuple[list[dict[str, Any]], list[int]]] = {
 }
 
 
-@pytest.mark.parametrize("rows", [2, 5])
+@pytest.mark.parametrize("rows", [2, 9])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_layers_that_are_alike_are_one_call(name: str, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks, expected = NETWORKS[name]
