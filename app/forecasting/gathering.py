@@ -34,9 +34,10 @@ def begun(
         future: of them, see `futures_of`.
         units: see `StepReader.begin`.
     """
-    frequency, lengths = reader.frequency, np.array([len(history.columns[TARGET]) for history in histories], dtype=np.int64)
+    frequency = reader.frequency
     starts = frequency.ordinals(as_times([history.start for history in histories]))
-    newest, born = starts + frequency.stride * (lengths - 1), starts
+    newest = starts + np.array([frequency.stride * (len(history.columns[TARGET]) - 1) for history in histories], dtype=np.int64)
+    born = starts
     if reader.reads_age:
         born = starts + frequency.stride * np.array([history.first_observed for history in histories], dtype=np.int64)
     columns = {name: _newest(histories, name, reader.steps) for name in (TARGET, *reader.covariates, *reader.statics)}
