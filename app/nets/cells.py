@@ -100,6 +100,10 @@ class Cell(Recurrence, Drawn):
         return tuple(sequence.new_zeros(sequence.shape[0], self.units) for _ in range(self.states))
 
 
+WEIGHTS = 4
+"""Of a layer in a kernel: W, U and two biases."""
+
+
 class KernelCell(Cell):
     """A cell that torch has a kernel for, with both of a kernel's biases."""
 
@@ -115,7 +119,7 @@ class KernelCell(Cell):
         Args:
             sequence: [batch, time, width], or [time, batch, width].
             states: before the first step, [layers, batch, ...] each.
-            weights: of the layers, one after another.
+            weights: of the layers, one after another, WEIGHTS each.
             is_by_time: whether the sequence's first axis is time, and so that of what is returned.
 
         Returns:
@@ -159,7 +163,9 @@ class ElmanCell(KernelCell):
 
     def kernel(self, sequence: Tensor, states: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
         """See `KernelCell`."""
-        output, hidden = self._kernel(sequence, states[0], weights, True, len(states[0]), 0.0, self.training, False, not is_by_time)
+        output, hidden = self._kernel(
+            sequence, states[0], weights, True, len(weights) // WEIGHTS, 0.0, self.training, False, not is_by_time
+        )
         return output, (hidden,)
 
 
@@ -196,7 +202,7 @@ class LstmCell(KernelCell):
 
     def kernel(self, sequence: Tensor, states: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
         """See `KernelCell`."""
-        layers = len(states[0])
+        layers = len(weights) // WEIGHTS
         output, hidden, memory = torch.lstm(sequence, list(states), weights, True, layers, 0.0, self.training, False, not is_by_time)
         return output, (hidden, memory)
 
