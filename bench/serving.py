@@ -138,6 +138,8 @@ def over_http(home: Path) -> None:
                 _row(name, clients, max((seen[name] for seen in rounds), key=lambda load: load.a_second))
             for name in (name for name in asked if name.startswith("Braidcast")):
                 _beside(name, clients, rounds)
+            longer = [seen["Braidcast, lstm"].a_second / seen["Braidcast, gru"].a_second for seen in rounds]
+            print(f"{'Braidcast, gru':20} {clients:8} takes {_spread(longer)} times as long as the lstm", flush=True)
 
 
 def _measured(server: Server, asked: Asked, token: str, clients: int) -> Load:

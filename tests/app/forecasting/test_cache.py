@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,11 @@ from app.forecasting import cache as cache_module
 from app.forecasting.cache import ForecasterCache
 from app.forecasting.checkpoint import dump, load
 from app.nets.packed_cell import pack_cells
-from tests.app.forecasting.examples import forecaster_of
+from app.nets.running import RunningOperators
+from tests.app.forecasting.examples import forecaster_of, history_of
+
+STACKED: dict[str, Any] = {"kind": "stack", "blocks": [{"kind": "lstm", "units": 4}, {"kind": "gru", "units": 4, "residual": "add"}]}
+MEAN: dict[str, Any] = {"kind": "stack", "blocks": [{"kind": "gru", "units": 4}, {"kind": "mean"}]}
 
 CONTENT = {str(seed): dump(forecaster_of(seed)) for seed in range(4)}
 SIZE = len(CONTENT["0"]) + pack_cells(load(CONTENT["0"]).network)
@@ -88,3 +93,19 @@ def test_a_load_that_failed_is_remembered_for_a_while(monkeypatch: pytest.Monkey
         cache.get("gone")
     assert shelf.reads["gone"] == 2
     assert cache.counts().failures == 2
+
+
+@pytest.mark.parametrize("network", [STACKED, MEAN], ids=["a program", "none"])
+def test_who_loads_builds_what_forecasts_and_sessions_take(network: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = ForecasterCache(lambda _: dump(forecaster_of(network=network)), 10 * SIZE)
+    forecaster = cache.get("a")
+    assert any(program is None for program in forecaster._programs) == (network is MEAN)
+    built: list[object] = []
+    monkeypatch.setattr(RunningOperators, "__init__", lambda self, *_: built.append(self))
+    forecaster.predict([history_of()], (0.1,))
+    assert not built
+    monkeypatch.undo()
+    carrier = cache.carrier("a")
+    monkeypatch.setattr(RunningOperators, "__init__", lambda self, *_: built.append(self))
+    carrier.forecast(carrier.open([history_of()]), ["a"])
+    assert not built
