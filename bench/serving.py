@@ -26,6 +26,7 @@ from app.forecasting.checkpoint import dump, load
 from app.forecasting.forecaster import Forecaster
 from app.forecasting.histories import History
 from app.forecasting.observations import Observation
+from app.forecasting.states import Arrays
 from app.nets.build import build
 from app.nets.cells import ElmanCell, GruCell, LstmCell, Recurrence
 from app.nets.heads import RESIDUAL_LEVELS
@@ -171,12 +172,15 @@ def sessions(cell: str) -> None:
     carrier, observation = Carrier(forecaster), [Observation(np.array([10.0]))]
     for length in HISTORIES:
         history = History("a", np.datetime64(START, "us"), {"y": 10 + np.random.default_rng(0).normal(size=length)}, {})
-        state = carrier.open([history])
-        runs = (
-            partial(carrier.observe, state, observation),
-            partial(carrier.forecast, state, ["a"]),
-            partial(forecaster.predict, [history]),
-        )
+        states = [carrier.open([history])]
+
+        def observe(states: list[Arrays] = states) -> None:
+            states[0] = carrier.observe(states[0], observation)  # on and on, as a session goes
+
+        def forecast(states: list[Arrays] = states) -> None:
+            carrier.forecast(states[0], ["a"])
+
+        runs = (observe, forecast, partial(forecaster.predict, [history]))
         taken = [*(_microseconds(run) for run in runs), _whole(forecaster, length)]
         print(f"{cell:8} {length:10,} {' '.join(f'{one:12.0f}' for one in taken)}", flush=True)
 

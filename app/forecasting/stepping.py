@@ -8,23 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
 
+from app.forecasting.turns import Turns, turns_of
 from app.forecasting.windows import covariates_of, future_columns_of, statics_of
-from app.series.calendar import calendar_features
-from app.series.frequency import Frequency, Times, parse_frequency
+from app.series.frequency import Times, parse_frequency
 from app.series.panel import TARGET
 from app.series.scaling import CovariateScaling, WindowScaling, row_mean
 from app.spec.decoders import lags_of_decoder
 from app.spec.forecaster import ForecasterSpec
-from app.spec.inputs import CalendarFeature, Input
 from app.spec.streaming import reads_next
-
-LONGEST_KEPT = 1000
-"""Steps whose calendar is kept for who asks of the same moments: some tens of kilobytes."""
 
 Values = npt.NDArray[np.float64]
 Inputs = dict[str, npt.NDArray[np.float32]]
@@ -219,52 +215,8 @@ class StepReader:
 
     def _turns(self, anchor: Anchor, first: int, steps: int) -> Turns:
         """What is always known of so many steps, from one on that is counted from the step behind the newest."""
-        stride = self.frequency.stride
-        age = None
-        if self.reads_age:
-            ordinals = anchor.newest[:, None] + stride * (1 + first + np.arange(steps))
-            age = np.log1p(np.maximum(ordinals - anchor.born[:, None], 0) / stride)
-        if not self._features:
-            return Turns({}, age)
-        # Most who ask together, and one after another, ask of the same moments.
-        newest = tuple(dict.fromkeys(anchor.newest.tolist()))
-        if len(newest) == 1 and steps <= LONGEST_KEPT:
-            waves = _kept_waves(self.frequency, self._features, newest, first, steps)
-        else:
-            waves = _waves(self.frequency, self._features, tuple(anchor.newest.tolist()), first, steps)
-        turns: dict[str, tuple[Values, Values]] = {
-            feature: (waves[..., 2 * place], waves[..., 2 * place + 1]) for place, feature in enumerate(self._features)
-        }
-        return Turns(turns, age)
-
-
-def _waves(frequency: Frequency, features: tuple[CalendarFeature, ...], newest: tuple[int, ...], first: int, steps: int) -> Values:
-    """Sine and cosine of features at some steps behind each of some newest ones, [newest, steps, 2 features]."""
-    ordinals = np.array(newest, dtype=np.int64)[:, None] + frequency.stride * (1 + first + np.arange(steps))
-    waves = calendar_features(frequency.times(ordinals.ravel()), features)
-    return waves.reshape(*ordinals.shape, -1)
-
-
-_kept_waves = lru_cache(maxsize=128)(_waves)
-"""Nobody may change them."""
-
-
-@dataclass(frozen=True, eq=False)
-class Turns:
-    """What is always known of some steps.
-
-    Attributes:
-        waves: sine and cosine of each calendar feature, [sessions, steps], or of all sessions [1, steps].
-        age: of the series, [sessions, steps]; None where no input has it.
-    """
-
-    waves: Mapping[str, tuple[Values, Values]]
-    age: Values | None
-
-    def of(self, group: Input) -> list[Values]:
-        """Those that an input has."""
-        waves = [wave for feature in group.features for wave in self.waves[feature]]
-        return [*waves, self.age] if group.age and self.age is not None else waves
+        born = anchor.born if self.reads_age else None
+        return turns_of(self.frequency, self._features, anchor.newest, born, first, steps)
 
 
 def _side_by_side(sessions: int, steps: int, columns: Sequence[Values]) -> npt.NDArray[np.float32]:
@@ -292,8 +244,7 @@ def last_observed(values: Values) -> Values:
 
 def filled_windows(values: Values) -> Values:
     """Windows [windows, steps] as they are read: the last observed value; before the first the mean of the observed, 0 where none was."""
-    seen = np.isfinite(values)
-    if seen.all():
+    if isfinite(values.sum()):
         return values
     last = last_observed(values)
     found: Values = np.where(np.isfinite(last), last, row_mean(values)[:, None])
