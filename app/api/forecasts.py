@@ -244,8 +244,7 @@ def forecast_bodies(forecasts: Forecasts, kind: TimeKind) -> list[bytes]:
     """
     form, times, dtype = _form(forecasts.levels), forecasts.times, forecasts.times.dtype.str
     numbers = orjson.dumps(forecasts.values, option=orjson.OPT_SERIALIZE_NUMPY)[3:-3].split(b"]],[[")
-    told = orjson.dumps(np.ascontiguousarray(forecasts.paths), option=orjson.OPT_SERIALIZE_NUMPY) if forecasts.paths.size else b""
-    paths = [b"[[%s]]" % own for own in told[3:-3].split(b"]],[[")] if told else [b"[]"] * len(forecasts)
+    paths = [orjson.dumps(own, option=orjson.OPT_SERIALIZE_NUMPY) for own in np.ascontiguousarray(forecasts.paths)]
     return [
         form % (orjson.dumps(unique_id), _written(dtype, times[row].tobytes(), kind), *numbers[row].split(b"],["), paths[row])
         for row, unique_id in enumerate(forecasts.unique_ids)

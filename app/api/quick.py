@@ -67,8 +67,7 @@ class QuickForecasts:
         messages = [await receive()]
         while messages[-1].get("more_body", False):
             messages.append(await receive())
-        content: bytes = messages[0].get("body", b"") if len(messages) == 1 else b"".join(one.get("body", b"") for one in messages)
-        sent = _Sent(content, began_at, time.perf_counter())
+        sent = _Sent(b"".join(message.get("body", b"") for message in messages), began_at, time.perf_counter())
         try:
             told = await answer_of(receive, self._services.batcher.ask(known, sent, partial(_told, known)))
         except (BraidcastError, ClientDisconnect) as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 import numpy.typing as npt
@@ -104,7 +103,7 @@ class StepReader:
         statics = np.empty((histories, len(self.statics)))
         for place, name in enumerate(self.statics):
             statics[:, place] = columns[name][:, -1]
-        anchor = Anchor(units.shift, units.scale, filled.sum(axis=1) / context, tail[:, -self.tail_steps :], last, statics, newest, born)
+        anchor = Anchor(units.shift, units.scale, filled.mean(axis=1), tail[:, -self.tail_steps :], last, statics, newest, born)
         return self._inputs(anchor, tail, filled, covariates, -context), anchor
 
     def step(self, anchor: Anchor, target: Values, columns: Mapping[str, Values]) -> tuple[Inputs, Anchor]:
@@ -244,7 +243,8 @@ def last_observed(values: Values) -> Values:
 
 def filled_windows(values: Values) -> Values:
     """Windows [windows, steps] as they are read: the last observed value; before the first the mean of the observed, 0 where none was."""
-    if isfinite(values.sum()):
+    seen = np.isfinite(values)
+    if seen.all():
         return values
     last = last_observed(values)
     found: Values = np.where(np.isfinite(last), last, row_mean(values)[:, None])

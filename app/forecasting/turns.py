@@ -52,8 +52,7 @@ def turns_of(frequency: Frequency, features: Features, newest: Ordinals, born: O
     """
     age = None
     if born is not None:
-        ordinals = newest[:, None] + frequency.stride * (1 + first + np.arange(steps))
-        age = np.log1p(np.maximum(ordinals - born[:, None], 0) / frequency.stride)
+        age = np.log1p(np.maximum(_behind(frequency, newest, first, steps) - born[:, None], 0) / frequency.stride)
     if not features:
         return Turns({}, age)
     # Most who ask together ask of the same moments.
@@ -61,8 +60,13 @@ def turns_of(frequency: Frequency, features: Features, newest: Ordinals, born: O
     if len(moments) == 1 and steps <= LONGEST_KEPT:
         waves = _near(frequency, features, moments[0], first, steps)
     else:
-        waves = _waves(frequency, features, newest[:, None] + frequency.stride * (1 + first + np.arange(steps)))
+        waves = _waves(frequency, features, _behind(frequency, newest, first, steps))
     return Turns({feature: (waves[..., 2 * place], waves[..., 2 * place + 1]) for place, feature in enumerate(features)}, age)
+
+
+def _behind(frequency: Frequency, newest: Ordinals, first: int, steps: int) -> Ordinals:
+    """The steps of each session, [sessions, steps]."""
+    return newest[:, None] + frequency.stride * (1 + first + np.arange(steps))
 
 
 def _near(frequency: Frequency, features: Features, newest: int, first: int, steps: int) -> Values:

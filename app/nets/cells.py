@@ -163,9 +163,8 @@ class ElmanCell(KernelCell):
 
     def kernel(self, sequence: Tensor, states: CellState, weights: list[Tensor], *, is_by_time: bool = False) -> tuple[Tensor, CellState]:
         """See `KernelCell`."""
-        output, hidden = self._kernel(
-            sequence, states[0], weights, True, len(weights) // WEIGHTS, 0.0, self.training, False, not is_by_time
-        )
+        layers = len(weights) // WEIGHTS
+        output, hidden = self._kernel(sequence, states[0], weights, True, layers, 0.0, self.training, False, not is_by_time)
         return output, (hidden,)
 
 

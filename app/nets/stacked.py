@@ -35,8 +35,9 @@ class StackedCells:
     def __init__(self, cells: Sequence[Cell], operator: Operator) -> None:
         self._cells = cells
         self._operator = operator
-        self._kernel = Kernel([cell for cell in cells if isinstance(cell, KernelCell)]) if isinstance(cells[0], KernelCell) else None
-        self._largest = LARGEST_BY_CELL.get(type(cells[0]), sys.maxsize) if self._kernel else sys.maxsize
+        with_kernel = [cell for cell in cells if isinstance(cell, KernelCell)]
+        self._kernel = Kernel(with_kernel) if with_kernel else None
+        self._largest = LARGEST_BY_CELL.get(type(cells[0]), sys.maxsize)
 
     def prepare(self) -> None:
         """Builds what few rows take; else the first who asks waits for it."""

@@ -39,15 +39,18 @@ class Program:
     tables: Mapping[str, tuple[Rows, ...]]
     largest: int = sys.maxsize
 
-    def run(self, inputs: Mapping[str, Rows], before: Mapping[str, State]) -> tuple[Rows, dict[str, State]]:
+    def run(self, inputs: Mapping[str, Rows], before: Mapping[str, State], *, is_carried_on: bool = True) -> tuple[Rows, dict[str, State]]:
         """Features of the step [batch, width], or of each of a stretch [time, batch, width], and the states after the last.
 
         Args:
             inputs: of the same shape but for the width, by the input's name; codes where words are embedded.
             before: states by their places; of all that have one, or of a stretch none where nothing was seen.
+            is_carried_on: whether the states after the last are wanted; else some may be left out.
         """
-        begun = Pass(self._named(inputs), before)
-        return self.body(_whole(begun.named), begun), begun.after
+        named = {name: _embedded(self.tables[name], rows) if name in self.tables else rows for name, rows in inputs.items()}
+        begun = Pass(named, before, is_carried_on=is_carried_on)
+        rows = list(named.values())
+        return self.body(rows[0] if len(rows) == 1 else np.concatenate(rows, axis=-1), begun), begun.after
 
     def newest(self, inputs: Mapping[str, Rows]) -> Rows:
         """Features of the newest step, [batch, width], of a stretch that nothing was seen before.
@@ -55,18 +58,10 @@ class Program:
         Args:
             inputs: [batch, time, width] by the input's name.
         """
-        named = self._named({name: np.ascontiguousarray(values.swapaxes(0, 1)) for name, values in inputs.items()})
-        newest: Rows = self.body(_whole(named), Pass(named, {}, is_carried_on=False))[-1]
+        by_time = {name: np.ascontiguousarray(values.swapaxes(0, 1)) for name, values in inputs.items()}
+        features, _ = self.run(by_time, {}, is_carried_on=False)
+        newest: Rows = features[-1]
         return newest
-
-    def _named(self, inputs: Mapping[str, Rows]) -> dict[str, Rows]:
-        return {name: _embedded(self.tables[name], rows) if name in self.tables else rows for name, rows in inputs.items()}
-
-
-def _whole(inputs: Mapping[str, Rows]) -> Rows:
-    """All inputs side by side."""
-    rows = list(inputs.values())
-    return rows[0] if len(rows) == 1 else np.concatenate(rows, axis=-1)
 
 
 def compile_step(network: Network) -> Program | None:

@@ -136,12 +136,9 @@ def _moments(values: Values) -> tuple[float, float]:
 
 def row_mean(values: Values) -> Values:
     """Mean of each row's observed values, 0 where there are none."""
-    total: Values = values.sum(axis=1)
-    counts: int | npt.NDArray[np.int64] = max(values.shape[1], 1)
-    if not np.isfinite(total).all():
-        seen = np.isfinite(values)
-        total, counts = np.where(seen, values, 0.0).sum(axis=1), np.maximum(seen.sum(axis=1), 1)
-    mean: Values = total / counts
+    seen = np.isfinite(values)
+    whole, counts = (values, max(values.shape[1], 1)) if seen.all() else (np.where(seen, values, 0.0), np.maximum(seen.sum(axis=1), 1))
+    mean: Values = whole.sum(axis=1) / counts
     return mean
 
 
